@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_consumers.audio.channels.arrangement import active_seconds, arrange
-from gpu_consumers.audio.formats.announced import shortfall
+from gpu_consumers.audio.formats.announced import LEAST_MISSING, shortfall
 from gpu_consumers.audio.formats.container_sniffing import WAV
 from gpu_consumers.audio.formats.npy import NpyWriter, load
 from gpu_consumers.audio.formats.probing import Probed, probe
@@ -52,6 +52,11 @@ class _Sound:
         """Seconds including the inserted silence."""
         return self.seconds + self.timeline.inserted / SAMPLE_RATE
 
+    @property
+    def whole(self) -> float:
+        """Seconds including what was lost."""
+        return self.duration + self.lost - self.timeline.filled
+
 
 def decode(
     source: Path,
@@ -74,13 +79,13 @@ def decode(
     tracks = tracks_of(source, probed)
     attempt = _Attempt(source, probed, target, max_seconds, _summed(progress))
     sound = attempt.best(in_order(tracks, track))
-    _check_length(sound, probed)
+    short = _check_length(sound, probed)
     samples = load(target)
     arrangement = arrange(samples, sound.facts.positions, channels)
     if arrangement.changes or sound.timeline.silences:
         blocks = with_silence(arrangement.blocks(samples), sound.timeline.silences, arrangement.channels)
         _rewrite(target, blocks, max_seconds)
-    warnings = (*_loss_warnings(sound, probed), *arrangement.warnings, *others_warning(tracks, sound.track))
+    warnings = (*_loss_warnings(sound, probed), *short, *arrangement.warnings, *others_warning(tracks, sound.track))
     return Decoded(sound.duration, arrangement.channels, warnings)
 
 
@@ -165,27 +170,26 @@ def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> Non
         arranged.unlink(missing_ok=True)
 
 
-def _check_length(sound: _Sound, probed: Probed) -> None:
-    seconds = sound.duration + sound.lost
-    missing = None
-    if probed.announced.seconds is not None:
-        missing = shortfall(seconds, probed.announced.seconds)
-    elif probed.container.announces:
-        missing = shortfall(max(sound.facts.reached, seconds), sound.facts.announced)
-    else:
-        missing = probed.announced.missing_of(seconds)
-    if missing is not None:
+def _check_length(sound: _Sound, probed: Probed) -> tuple[str, ...]:
+    """A warning about announced sound that is missing; raises Permanent when that is much, or when there is hardly any."""
+    heard, announced = sound.whole, probed.announced.length(sound.whole)
+    if probed.container.announces:
+        heard = max(sound.facts.reached, heard)
+        announced = sound.facts.announced
+    if (missing := shortfall(heard, announced)) is not None:
         raise Permanent("media_truncated", missing)
     if sound.duration < MIN_SECONDS:
         raise Permanent("media_too_short", f"{sound.duration:.2f} seconds")
+    if announced - heard < LEAST_MISSING:
+        return ()
+    return (f"{announced - heard:.1f} of {announced:.1f} seconds that the header announces are missing in the file",)
 
 
 def _loss_warnings(sound: _Sound, probed: Probed) -> tuple[str, ...]:
     """Warnings for readers of the transcript about lost audio, in seconds."""
     found = []
-    total = sound.duration + sound.lost - sound.timeline.filled
     if sound.lost >= LEAST_LOSS:
-        found.append(f"{sound.lost:.1f} of {total:.1f} seconds of the recording are damaged and were not heard")
+        found.append(f"{sound.lost:.1f} of {sound.whole:.1f} seconds of the recording are damaged and were not heard")
     if sound.timeline.jumps:
         jumps = ", ".join(f"{jump:.0f}" for jump in sound.timeline.jumps[:3])
         found.append(f"time stamps that jump by {jumps} seconds were passed over: times after them may be early")

@@ -17,12 +17,14 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from gpu_consumers.audio.formats.container_sniffing import OGG
-from gpu_consumers.audio.formats.probing import Part, Probed
+from gpu_consumers.audio.formats.announced import announced
+from gpu_consumers.audio.formats.container_sniffing import MATROSKA, OGG
+from gpu_consumers.audio.formats.ogg import LONGEST_HEADER, headers_end
+from gpu_consumers.audio.formats.probing import TAGS, Part, Probed, tag_bytes
 from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
 from gpu_consumers.audio.resampling import Resampler
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
-from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, TimelineMark
+from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, TimelineMark, delayed
 from gpu_consumers.audio.tracks import Track
 from schemas.errors import Permanent
 
@@ -68,11 +70,13 @@ class TrackReader:
         self._source, self._probed, self._track = source, probed, track
         self.facts = TrackFacts()
         self._sound = 0.0  # seconds decoded so far
+        self._start = 0.0  # of the container's time at the beginning
         self._base = 0.0  # of the container's time at the beginning of the part that is read
         self._ahead = 0.0  # of the last mark
         self._lost = 0.0  # since the last mark
         self._torn_at = -math.inf  # seconds of sound, where bytes were passed over
         self._torn_bytes = 0  # that were passed over there
+        self._front = probed.skipped  # bytes in front of the first sound
         self._damage_at: int | None = None  # the sample in front of which something was lost last
         self._part = probed.parts[0]
         self._good = _Ledger()
@@ -86,12 +90,16 @@ class TrackReader:
         """Blocks [samples, channels] of all parts; raises Permanent(not_media)."""
         for number, part in enumerate(self._probed.parts):
             self._part = part
+            before = self._sound, self._ahead
             try:
                 yield from self._blocks_of(part, first=number == 0)
             except Permanent:
                 if len(self._probed.parts) == 1:
                     raise
                 self._lose_bytes(self._size_of(part))
+            if len(self._probed.parts) > 1:
+                self._lose_unheard(part, *before)
+        self._find_front()
         yield from self._safe(self._resampler.flush())
 
     def _blocks_of(self, part: Part, *, first: bool) -> Iterator[Samples]:
@@ -113,8 +121,33 @@ class TrackReader:
         start = (media.start_time or 0) / av.time_base
         self._place, self._place_bytes = -1, 0
         self._base = start if first else start - self._sound - self._ahead - self._lost
+        if self._probed.container == OGG:
+            self._place = self._headers_end()
         if first:
+            self._start = start
             self.facts.announced = (media.duration or 0) / av.time_base
+
+    def _headers_end(self) -> int:
+        """Where the sound of a part of an Ogg begins, counted as its packets are."""
+        with self._source.open("rb") as file:
+            return headers_end(file, self._part.start) - (0 if self._part.stop is None else self._part.start)
+
+    def _find_front(self) -> None:
+        """Count what is missing in front of the first sound; where the time stamps say how long it is, put it back."""
+        container, lost = self._probed.container, self._good.seconds_of(self._front)
+        whole = self.facts.announced if container.announces else self._probed.announced.seconds
+        expected = whole - self._sound - self._ahead if whole else lost
+        if self._front and self._start > TOLERANCE and abs(self._start - expected) <= TORN_SECONDS:
+            self.facts.marks[:] = delayed(self.facts.marks, self._start, lost)
+        elif container == OGG or not container.clocked:
+            self._lost += lost
+
+    def _lose_unheard(self, part: Part, sound: float, ahead: float) -> None:
+        """Count what a link of a chain announces and does not hold, from the seconds and the mark before it."""
+        with self._source.open("rb") as file:
+            seconds = announced(file, self._probed.container, part.start, self._probed.size).seconds
+        if seconds is not None:
+            self._lost += max(0.0, seconds - (self._sound - sound) - (self._ahead - ahead) - self._lost)
 
     def _lose_bytes(self, count: int) -> None:
         """Count unreadable bytes as lost before the next sound."""
@@ -155,12 +188,16 @@ class TrackReader:
     def _find_uncounted(self) -> None:
         """Assign bytes that a demuxer skipped silently to the last seen damage, or to the end."""
         self._lose_torn()
+        container, untimed = self._probed.container, not self.facts.announced
         rest = self._unread()
-        if rest <= TORN_BYTES:
+        if rest <= (LONGEST_HEADER if container == OGG else TORN_BYTES):
             return
-        if self._probed.container == OGG:  # what it does not know is behind the last page it knew
+        if container == OGG or (container == MATROSKA and untimed):  # what it does not know is behind the last it knew
             self._lose_bytes(rest)
-        if self._probed.container.clocked or self._damage_at is None:
+        if container.clocked:
+            return
+        if self._damage_at is None:
+            self._lose_bytes(rest - self._tag_behind())
             return
         seconds = self._good.seconds_of(rest)
         later = [mark for mark in self.facts.marks if mark.sample >= self._damage_at]
@@ -174,6 +211,12 @@ class TrackReader:
         self._lost = 0.0
         self.facts.marks[:] = [*before, *moved]
 
+    def _tag_behind(self) -> int:
+        """Bytes of the tag that follows the last packet."""
+        with self._source.open("rb") as file:
+            file.seek(self._place + self._place_bytes)
+            return tag_bytes(file.read(32))
+
     def _unread(self) -> int:
         """Bytes of the part after the last packet."""
         start = 0 if self._part.stop is not None else self._part.start
@@ -184,7 +227,9 @@ class TrackReader:
         if packet.size and packet.pos is not None and packet.pos >= 0:
             if packet.pos != self._place:
                 hole = packet.pos - self._place - self._place_bytes
-                if self._probed.container.sequential and self._place >= 0 and hole > TORN_BYTES:
+                if self._probed.container.sequential and hole > TORN_BYTES and not self._sound:
+                    self._front += hole
+                elif self._probed.container.sequential and hole > TORN_BYTES:
                     self._torn_at = self._sound
                     self._torn_bytes += hole if self._is_paged else 0
                 self._place, self._place_bytes = packet.pos, 0
@@ -209,8 +254,9 @@ class TrackReader:
             log.debug("cannot be decoded: %s", error)
             self.facts.damaged += 1
             if packet is not None:
-                self._bad.bytes += self._without_tags(packet)
-                self._bad.seconds += seconds
+                untagged = self._without_tags(packet)
+                self._bad.bytes += untagged
+                self._bad.seconds += seconds if untagged else 0.0
             return []
         if frames:
             self._good.bytes += size
@@ -220,13 +266,10 @@ class TrackReader:
     def _without_tags(self, packet: "Packet[Stream]") -> int:
         """Bytes of a packet that could be sound: joined files contain tags and pictures in between."""
         data = bytes(packet)
-        at = data.find(b"ID3")
-        if at >= 0 and len(data) >= at + 10:
-            size = data[at + 6 : at + 10]
-            self._tag = 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
-            data, rest = data[:at], data[at:]
-            self._tag = max(0, self._tag - len(rest))
-            return len(data)
+        found = [at for name in TAGS if (at := data.find(name)) >= 0]
+        if found and (size := tag_bytes(data[(at := min(found)) :])):
+            self._tag = max(0, size - (len(data) - at))
+            return at
         passed = min(self._tag, len(data))
         self._tag -= passed
         return len(data) - passed
@@ -260,11 +303,8 @@ class TrackReader:
     def _note(self, time: float | None) -> None:
         """Mark the beginning of a frame if its time is not what it should be."""
         if self._bad.bytes or self._bad.seconds:
-            lost = self._bad.seconds
-            if not self._probed.container.clocked:
-                lost = max(lost, self._good.seconds_of(self._bad.bytes))
-                self._base -= lost - self._bad.seconds
-            self._lost += lost
+            self._base -= self._undecoded - self._bad.seconds
+            self._lost += self._undecoded
             self._damage_at = round(self._sound * SAMPLE_RATE)
             self._bad = _Ledger()
         if time is None or not math.isfinite(time):
@@ -298,4 +338,11 @@ class TrackReader:
     @property
     def lost_since(self) -> float:
         """Seconds lost since the last mark."""
-        return self._lost + self._bad.seconds
+        return self._lost + self._undecoded
+
+    @property
+    def _undecoded(self) -> float:
+        """Seconds of what could not be decoded since the last frame."""
+        if self._probed.container.clocked:
+            return self._bad.seconds
+        return max(self._bad.seconds, self._good.seconds_of(self._bad.bytes))

@@ -4,7 +4,7 @@ Sound is never cut or moved back: only silence is put in, so that what follows i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,6 +79,14 @@ def timeline(marks: Sequence[TimelineMark], samples: int, announced: float, long
         if gap > TOLERANCE or gap < -RESTART:
             level = mark.ahead
     return Timeline(tuple(silences), lost + filled, filled, tuple(jumps))
+
+
+def delayed(marks: Sequence[TimelineMark], seconds: float, lost: float) -> list[TimelineMark]:
+    """The marks of a recording in front of which so many seconds are missing, of them `lost` ones undecodable sound."""
+    return [
+        TimelineMark(0, seconds, lost, torn=True),
+        *(replace(mark, seconds=mark.seconds + seconds) for mark in marks),
+    ]
 
 
 def _trusted(marks: Sequence[TimelineMark]) -> Iterator[TimelineMark]:

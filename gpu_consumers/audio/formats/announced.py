@@ -16,6 +16,7 @@ MAX_CHUNKS = 1000
 LARGEST = 0x7FFFF000  # bytes; from here on 32 bits stand for no length
 MISSING_SECONDS, MISSING_PART = 1.0, 0.02  # an announced length may be missed by so much
 MISSING_BYTES = 32_000  # the same where nobody knows how many bytes a second has
+LEAST_MISSING = 0.3  # seconds; less is what an encoder put around the sound
 EXTENSIBLE = 0xFFFE
 PLAIN_SAMPLES = frozenset({1, 3, 6, 7})  # integers, floats, A-law, mu-law
 _CHUNKS_BEHIND = frozenset(  # the last of them may be cut
@@ -68,11 +69,13 @@ class Announced:
         announced, present = self.size / self.bytes_a_second, self.present / self.bytes_a_second
         return shortfall(present, announced)
 
-    def missing_of(self, seconds: float) -> str | None:
-        """Like `missing` for compressed sound, judged by the decoded length of `seconds`."""
-        if self.size is None or self.bytes_a_second or not 0 < self.present < self.size:
-            return None
-        return shortfall(seconds, seconds * self.size / self.present)
+    def length(self, heard: float) -> float:
+        """The announced seconds; where only bytes are announced, judged by those that are there and the seconds heard."""
+        if self.seconds is not None:
+            return self.seconds
+        if self.size is None or not 0 < self.present < self.size:
+            return heard
+        return heard * self.size / self.present
 
 
 NOTHING = Announced()
@@ -178,7 +181,7 @@ class _Chunks:
     def body(self, at: int, size: int) -> bytes:
         """The first bytes of a chunk's body."""
         self.file.seek(at)
-        return self.file.read(min(size, 64))
+        return self.file.read(max(0, min(size, 64)))
 
 
 def _chunked(chunks: _Chunks) -> Announced:

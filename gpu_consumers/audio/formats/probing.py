@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 from gpu_consumers.audio.formats.announced import NOTHING, Announced, announced
 from gpu_consumers.audio.formats.container_sniffing import AAC, MP3, MP4, MP4_BOXES, OGG, Container, sniff, text_kind
-from gpu_consumers.audio.formats.mpeg import find_frames
+from gpu_consumers.audio.formats.mpeg import find_frames, frame_header
+from gpu_consumers.audio.formats.ogg import PAGE_HEADER_BYTES
 from schemas.errors import Permanent
 
 HEAD_BYTES = 64 * 1024
@@ -15,8 +16,8 @@ MAX_TAGS = 100
 SEARCH_BYTES = 1024 * 1024  # so far a stream without a container is looked for behind what is none
 BLOCK_BYTES = 1024 * 1024
 MAX_LINKS = 10_000  # of a chain; what follows the last is read as if it were more of it
-PAGE_HEADER_BYTES = 27  # of Ogg, without the sizes of its segments
 FRAMES_BYTES = 16 * 1024  # hold a few frames of any size
+TAGS = (b"ID3", b"APETAGEX")
 _PADDING = (b"\0", b"\xff")  # of files that were allocated ahead, and of erased flash memory
 _PAGE = b"OggS\0"
 _CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"fishead", b"BBCD", b"PCM     ")
@@ -32,23 +33,29 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The container, its parts (several only for chained streams), its announced length, and the size of the file."""
+    """The container, its parts (several only for chained streams), its announced length, and the size of the file.
+
+    `skipped`: bytes in front of the first frames of a stream without a container that are neither tags nor padding.
+    """
 
     container: Container
     parts: tuple[Part, ...] = (Part(),)
     announced: Announced = NOTHING
     size: int = 0
+    skipped: int = 0
 
 
 def probe(source: Path) -> Probed:
     """Probe a file; raises Permanent: media_empty, not_media."""
     size = source.stat().st_size
     with source.open("rb") as file:
-        offset, container = _begin(file, _behind_tags(file, size))
+        start = _behind_tags(file, size)
+        offset, container = _begin(file, start)
         # what says where its samples lie counts from its own beginning
         whole = Part(offset, size if offset and container == MP4 else None)
         parts = _links(file, offset) if container == OGG else (whole,)
-        return Probed(container, parts, announced(file, container, offset, size), size)
+        skipped = _skipped(file, start, offset) if container in (MP3, AAC) else 0
+        return Probed(container, parts, announced(file, container, offset, size), size, skipped)
 
 
 def _begin(file: BinaryIO, offset: int) -> tuple[int, Container]:
@@ -91,20 +98,32 @@ def _run(file: BinaryIO, at: int, byte: bytes) -> int:
     return count
 
 
+def _skipped(file: BinaryIO, start: int, stop: int) -> int:
+    """Bytes between the tags and the first frames, without padding; what a tag with a wrong size leaves is no sound."""
+    head = _head(file, start)
+    if frame_header(head) is not None:
+        return stop - start
+    if start:
+        return 0
+    padding = _run(file, start, head[:1]) if head[:1] in _PADDING else 0
+    return max(0, stop - start - padding)
+
+
 def _behind_tags(file: BinaryIO, size: int) -> int:
     """The first byte after ID3 and APE tags and zeros; 0 when nothing follows them."""
     at = 0
     for _ in range(MAX_TAGS):
         file.seek(at)
         head = file.read(32)
-        length = _tag_bytes(head) or (_zeros(file, at) if head[:4] == bytes(4) else 0)
+        length = tag_bytes(head) or (_zeros(file, at) if head[:4] == bytes(4) else 0)
         if not length:
             break
         at += length
     return at if at < size else 0
 
 
-def _tag_bytes(head: bytes) -> int:
+def tag_bytes(head: bytes) -> int:
+    """The size of the tag that begins with `head`, 0 where none does."""
     if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
         length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
         return 10 + length + (10 if head[5] & 0x10 else 0)

@@ -13,6 +13,7 @@ from tests.gpu_consumers.audio.decoding import (
     code_of,
     decoded,
     encoded_ogg_flac,
+    first_sound,
     heard,
     load_mono,
     offset_of,
@@ -152,3 +153,95 @@ def test_sound_behind_an_announced_end_is_told(tmp_path: Path, container: str) -
     assert result.duration == pytest.approx(12.0, abs=3.1)
     if result.duration < 14.0:
         assert any("3.0 seconds of the recording lie behind the end" in warning for warning in result.warnings)
+
+
+def seconds_told(warnings: tuple[str, ...]) -> float:
+    """The seconds of the one warning."""
+    (warning,) = warnings
+    return float(warning.split()[0])
+
+
+@pytest.mark.parametrize(
+    ("container", "options"),
+    [
+        *(("wav", {}), ("wav", {"rf64": "always"}), ("w64", {}), ("aiff", {}), ("caf", {}), ("au", {})),
+        *(("flac", {}), ("mp3", {}), ("matroska", {}), ("webm", {}), ("mp4", {"movflags": "faststart"})),
+    ],
+)
+def test_the_little_that_a_header_announces_and_the_file_lacks_is_told_in_seconds(
+    tmp_path: Path, container: str, options: dict[str, str]
+) -> None:
+    """Too little to give the recording up; nothing is said of a whole one."""
+    body = encoded(VOICE, container, options=options)
+    assert decoded(tmp_path, body).warnings == ()
+    result = decoded(tmp_path, body[: len(body) * 19 // 20])
+    assert 11.0 < result.duration < 11.7
+    *damaged, missing = result.warnings  # a frame that is cut, and what is not there at all
+    assert sum(seconds_told((each,)) for each in result.warnings) == pytest.approx(12.0 - result.duration, abs=0.2)
+    assert "that the header announces are missing" in missing
+    assert len(damaged) <= 1
+
+
+def test_a_fragment_that_is_cut_is_told_in_seconds(tmp_path: Path) -> None:
+    """Nothing says whether others would have followed."""
+    body = muxed("mp4", Sound(VOICE), options={"movflags": "empty_moov+default_base_moof", "frag_duration": "500000"})
+    last = body.rindex(b"moof") - 4
+    assert decoded(tmp_path, body).warnings == decoded(tmp_path, body[:last]).warnings == ()
+    start = body.index(b"mdat", body.rindex(b"moof", 0, last)) + 4
+    assert 0.3 < seconds_told(decoded(tmp_path, body[: start + 300]).warnings) < 0.6
+
+
+def test_a_first_page_that_cannot_be_read_is_silence_as_long_as_its_time_stamps_say(tmp_path: Path) -> None:
+    body = muxed("ogg", Sound(VOICE, "libopus"))
+    pages = [match.start() for match in re.finditer(b"OggS", body)]
+    first = next(at for at in pages if any(body[at + 6 : at + 14])) + 200
+    result = decoded(tmp_path, body[:first] + bytes([body[first] ^ 0xFF]) + body[first + 1 :])
+    assert result.duration == pytest.approx(12.0, abs=0.1)
+    assert 0.9 < seconds_told(result.warnings) < 1.3
+    assert first_sound(heard(tmp_path)[:, 0]) > 0.9
+
+
+def test_a_page_that_is_cut_is_told(tmp_path: Path) -> None:
+    """However little of it is there."""
+    body = muxed("ogg", Sound(VOICE, "libopus"))
+    last = [match.start() for match in re.finditer(b"OggS", body)][-2]
+    assert seconds_told(decoded(tmp_path, body[: last + 900]).warnings) == pytest.approx(0.1, abs=0.1)
+
+
+def test_what_a_link_of_a_chain_announces_and_lacks_is_told_in_seconds(tmp_path: Path) -> None:
+    """Its pages hold a second each, and the time stamps behind one that cannot be read say nothing of it."""
+    opus, flac = encoded(VOICE, "ogg"), encoded_ogg_flac(VOICE)
+    pages = [match.start() for match in re.finditer(b"OggS", flac)]
+    at = pages[len(pages) // 2] + 300
+    result = decoded(tmp_path, opus + flac[:at] + bytes([flac[at] ^ 0xFF]) + flac[at + 1 :] + opus)
+    assert result.duration == pytest.approx(36.0, abs=0.3)
+    assert 0.8 < seconds_told(result.warnings) < 2.2
+
+
+@pytest.mark.parametrize("container", ["adts", "mp3"])
+@pytest.mark.parametrize("place", ["behind the first frames", "at the end", "behind the end"])
+def test_frames_without_a_container_that_cannot_be_read_are_told_in_seconds(
+    tmp_path: Path, container: str, place: str
+) -> None:
+    body = encoded(VOICE, container, options={"write_xing": "0", "id3v2_version": "0"} if container == "mp3" else {})
+    size = len(body) // 12
+    start = {"behind the first frames": 700, "at the end": len(body) - size, "behind the end": len(body)}[place]
+    garbage = np.random.default_rng(1).integers(0, 256, size, np.uint8).tobytes()
+    result = decoded(tmp_path, body[:start] + garbage + body[start + size :])
+    assert seconds_told(result.warnings) == pytest.approx(1.0, abs=0.4)
+
+
+@pytest.mark.parametrize("tag", [b"TAG" + bytes(125), b"APETAGEX" + struct.pack("<IIII8x", 2000, 9000, 1, 0xA0000000)])
+def test_a_tag_behind_the_sound_is_no_damage(tmp_path: Path, tag: bytes) -> None:
+    picture = np.random.default_rng(2).integers(0, 256, 9000, np.uint8).tobytes() if tag[:3] == b"APE" else b""
+    result = decoded(tmp_path, encoded(VOICE, "mp3", options={"write_xing": "0"}) + tag + picture)
+    assert (result.duration, result.warnings) == (pytest.approx(12.0, abs=0.1), ())
+
+
+def test_what_follows_damage_in_a_file_that_says_no_length_is_told(tmp_path: Path) -> None:
+    """A recording of a browser; of a whole one nothing is said."""
+    body = encoded(VOICE, "webm", options={"live": "1"})
+    assert decoded(tmp_path, body).warnings == ()
+    start = len(body) * 3 // 4
+    result = decoded(tmp_path, body[:start] + b"\xff" * 3000 + body[start + 3000 :])
+    assert result.duration + seconds_told(result.warnings) == pytest.approx(12.0, abs=1.0)

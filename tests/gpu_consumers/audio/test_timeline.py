@@ -15,6 +15,7 @@ from gpu_consumers.audio.timeline import (
     TOLERANCE,
     Timeline,
     TimelineMark,
+    delayed,
     timeline,
     with_silence,
 )
@@ -60,6 +61,15 @@ def silences(marks: list[TimelineMark], seconds: float = 60.0, announced: float 
 )
 def test_what_time_stamps_ask_for(marks: list[TimelineMark], wanted: list[tuple[float, float]]) -> None:
     assert silences(marks) == wanted
+
+
+@pytest.mark.parametrize("marks", [[], [mark(10, 30)]])
+def test_what_is_missing_in_front_is_silence_and_lost(marks: list[TimelineMark]) -> None:
+    """Everything behind it is later by so much."""
+    before = timeline(marks, HOUR, 0.0, 2 * 3600.0)
+    found = timeline(delayed(marks, 2.0, 1.5), HOUR, 0.0, 2 * 3600.0)
+    assert found.silences == ((0, 2 * SAMPLE_RATE), *before.silences)
+    assert (found.lost, found.filled) == (2.0, 2.0)
 
 
 def test_a_container_gets_no_more_than_it_announces() -> None:

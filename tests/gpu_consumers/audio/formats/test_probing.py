@@ -59,6 +59,31 @@ def test_padding_of_any_length_is_passed_over(tmp_path: Path, container: str, pa
     assert (found.container, found.parts[0].start) == (plain.container, len(padding))
 
 
+@pytest.mark.parametrize(
+    ("front", "skipped"),
+    [
+        (b"", 0),
+        (bytes(500), 0),
+        (b"\xff" * 500, 0),
+        (b"noise" * 100, 500),
+        (PLAIN[:192] + b"noise" * 100, 692),
+        (b"ID3\x04\0\0\0\0\0\x01x" + b"rest of a picture" * 10, 0),
+        (b"ID3\x04\0\0\0\0\0\x01x" + PLAIN[:192] + b"noise" * 100, 692),
+    ],
+    ids=[
+        "nothing",
+        "zeros",
+        "ones",
+        "noise",
+        "a frame and noise",
+        "a tag with a wrong size",
+        "a tag, a frame and noise",
+    ],
+)
+def test_what_is_passed_over_in_front_of_frames_is_counted(tmp_path: Path, front: bytes, skipped: int) -> None:
+    assert probe(written(tmp_path, front + PLAIN)).skipped == skipped
+
+
 @pytest.mark.parametrize("text", [b"<html>", b'{"a": 1}', b"#EXTM3U\n"])
 def test_a_text_is_no_recording_whatever_it_holds(tmp_path: Path, text: bytes) -> None:
     with pytest.raises(Permanent, match="it is"):
