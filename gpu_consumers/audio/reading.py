@@ -128,7 +128,7 @@ class TrackReader:
             self.facts.announced = (media.duration or 0) / av.time_base
 
     def _headers_end(self) -> int:
-        """Where the sound of a part of an Ogg begins, counted as its packets are."""
+        """The position where the sound of a part of an Ogg begins, counted as those of its packets."""
         with self._source.open("rb") as file:
             return headers_end(file, self._part.start) - (0 if self._part.stop is None else self._part.start)
 
