@@ -39,6 +39,7 @@ WITHOUT_CODE = {
     "deploy/local/artifacts": "What the local stack fetches beside wheels: addresses and digests.",
     "deploy/requirements": "The locked, hashed packages: one file an image role, made by `deploy/lock`.",
     "producers/api/pages": "The files of the page at / and of /docs and /redoc, which need no internet.",
+    "producers/examples": "Clients of Kafka in Java, Go and the shell: a job in, its transcript out.",
     "schemas/avro": "The Avro schemas: the wire truth, their ids in `manifest.json`.",
     "schemas/avro/released": "Every schema that was ever released, by its id; never changed.",
     "sink/migrations": "The database, forward only: each file is applied once, in order.",
@@ -234,6 +235,11 @@ def webhook_example(kind: str) -> str:
     return f"```json\n{json.dumps(DESCRIBED[kind].example, indent=1, ensure_ascii=False)}\n```"
 
 
+def example(language: str, path: str) -> str:
+    """The file of an example, as it is run by its test."""
+    return f"```{language}\n{(ROOT / 'producers' / 'examples' / path).read_text()}```"
+
+
 def folders() -> str:
     """The table of the top-level folders, each with a link to its page and its description."""
     rows = ((f"[{folder}]({folder}/README.md)", _sentence(ROOT / folder / "__init__.py")) for folder in FOLDERS)
@@ -281,6 +287,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "retention": retention,
     "webhooks": webhooks,
     "webhook-example": partial(webhook_example, "enhancement.completed"),
+    "example-java": partial(example, "java", "java/Transcribe.java"),
+    "example-go": partial(example, "go", "go/main.go"),
+    "example-shell": partial(example, "sh", "shell/transcribe.sh"),
     "settings": settings,
     "rights": rights,
     "errors": errors,

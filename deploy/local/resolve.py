@@ -23,6 +23,8 @@ ROOTS = {
         "com.fasterxml.jackson.core:jackson-annotations:2.21",  # s3proxy's own is too old for its jackson-databind
     ),
     "registry": ("io.apicurio:apicurio-registry-app:3.3.3:all:tar.gz",),
+    # for producers/examples/java, as its first lines name them
+    "examples": ("org.apache.kafka:kafka-clients:4.3.0", "org.apache.avro:avro:1.12.2"),
     # another language's opinion of our webhook signatures, and what calls it: the JRE that comes with pip cannot compile
     "signatures": ("com.standardwebhooks:standardwebhooks:1.1.0", "org.mozilla:rhino:1.7.15.1"),
 }

@@ -2,7 +2,7 @@
 
 import typer
 
-from producers.cli.commands.jobs import cancel, enhance, listing, read, revise, search, submit, why
+from producers.cli.commands.jobs import cancel, enhance, events, listing, read, revise, search, submit, why
 from producers.cli.commands.operators import database, erase, keys, registry, tenants, topics
 from producers.cli.commands.replay import dlq, replay
 from producers.cli.commands.webhooks import endpoints
@@ -28,7 +28,9 @@ def create_cli() -> typer.Typer:
     app.command()(listing.status)
     app.command()(why.why)
     app.command()(read.watch)
+    app.command()(events.events)
     app.command()(read.result)
+    app.command()(read.audio)
     app.command()(revise.rename)
     app.command()(revise.correct)
     app.command()(revise.revisions)

@@ -57,6 +57,11 @@ class Started:
         assert self._process.stderr
         return self._process.stderr.readline().rstrip("\n")
 
+    def shown(self) -> str:
+        """The next line on stdout."""
+        assert self._process.stdout
+        return self._process.stdout.readline().rstrip("\n")
+
     def interrupt(self, number: signal.Signals) -> tuple[int, str, list[str]]:
         """Exit code, stdout, and what stderr had not given yet."""
         self._process.send_signal(number)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,12 @@ import psycopg
 import pytest
 
 from producers.api.events.hub import EventHub
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from sink.memory import MemoryObjectStore
 from sink.tenants.api_keys import revoke_key
 from tests.integration.rest import URL, check_problem, request_of, rows
 from tests.integration.shim import RunningShim, in_database, serving
+from tests.integration.waiting import wait_for
 
 EVENTS = "/api/v1/events"
 
@@ -268,6 +271,18 @@ def test_many_who_come_and_go_hear_everything_once(shim: RunningShim, client: ht
     for heard in found:
         assert sorted(heard) == sorted(expected)
         assert all(heard.index((str(job), "queued")) < heard.index((str(job), "completed")) for job in jobs[1::2])
+
+
+def test_who_leaves_before_the_stream_begins_frees_its_place(database: str) -> None:
+    """As one does that waits in vain for its turn to read what it missed."""
+    streams, no_turn = TenantConcurrencyLimiter(1, 1, seconds=60), TenantConcurrencyLimiter(0, 0, seconds=90)
+    with serving(database, MemoryObjectStore(), streams=streams, catch_ups=no_turn) as shim, shim.client() as client:
+        with socket.create_connection(("127.0.0.1", httpx.URL(shim.url).port or 0)) as left:
+            head = f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\nX-API-Key: {shim.key}\r\nLast-Event-ID: 1:1:\r\n\r\n"
+            left.sendall(head.encode())
+            wait_for(lambda: any(place.locked() for place in streams._own.values()))
+        with following(client) as stream:
+            assert next(stream).name == "ready"
 
 
 def test_a_stream_ends_when_its_key_does(shim: RunningShim, client: httpx.Client) -> None:

@@ -26,7 +26,7 @@ SERDE = Serde()
 # limits that a small recording reaches, and retries that a test can wait for
 SMALL = {
     "SCRIBE_TIME_SCALE": "0.01",
-    "SCRIBE_INLINE_MAX_BYTES": "1500",
+    "SCRIBE_INLINE_MAX_BYTES": "3500",  # of which the schema in the file of a transcript takes 2,600
     "SCRIBE_FETCH_MAX_BYTES": "6000000",
     "SCRIBE_UPLOAD_MAX_BYTES": "6000000",
 }

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from producers.api.events.hub import EventWindow, Follower
+from producers.api.http.leaving import LEFT, unless_left
 from producers.api.http.middleware import EVENT_STREAM
 from producers.api.http.streaming import OwningStream
 from producers.api.problems import problem_responses
@@ -161,6 +162,12 @@ class _Following:
 
 
 async def _stream(following: _Following, position: ChangePosition | None, *, is_over: bool = False) -> Response:
+    """The stream; a client that leaves before it begins frees its place at once, which others wait for."""
+    begun = await unless_left(following.request, _begun(following, position, is_over=is_over))
+    return Response(status_code=LEFT) if begun is None else begun
+
+
+async def _begun(following: _Following, position: ChangePosition | None, *, is_over: bool) -> Response:
     """The stream, once it has its place, its beginning and what was missed; errors of these are answers of their own."""
     services, tenant, job_id = following.services, following.tenant, following.job_id
     async with AsyncExitStack() as opened:

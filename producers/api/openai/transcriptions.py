@@ -1,13 +1,13 @@
 """The operations that transcribe and translate a recording, and answer when that is done."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from producers.api.http.leaving import LEFT, unless_left
 from producers.api.http.middleware import EVENT_STREAM
 from producers.api.jobs.operations import REQUEST_CODES
 from producers.api.openai.accepting import JOB_ID_HEADER, Asked, accept_form
@@ -25,11 +25,9 @@ from producers.api.services import Services, ServicesDep, TraceDep
 from producers.api.web.contract import transcripts
 from producers.transcripts.formats import Format
 from schemas.events import Task
-from sink.process.cancellation import cancel_until_done
 
 TRANSCRIPTIONS, TRANSLATIONS = f"{PREFIX}/audio/transcriptions", f"{PREFIX}/audio/translations"
 PATHS = frozenset({TRANSCRIPTIONS, TRANSLATIONS})
-LEFT = 499  # for metrics: nobody sees the answer of a client that has left
 _ENDS = (
     "not_ready",
     "cancelled",
@@ -101,7 +99,7 @@ async def _answered(
         asked = await accept()
         stream = asked.form.stream
         seconds = min(COMMENT_SECONDS, services.wait_seconds) if stream else services.wait_seconds
-        ended = await _unless_left(request, has_ended(services, asked, seconds))
+        ended = await unless_left(request, has_ended(services, asked, seconds))
         if ended is None:
             return Response(status_code=LEFT)
         transcript = await transcript_of(services, asked) if ended else None
@@ -111,19 +109,3 @@ async def _answered(
             raise still_running(asked, seconds)
         body, media_type = await rendered(asked, transcript)
         return Response(body, media_type=media_type, headers=asked.headers)
-
-
-async def _unless_left(request: Request, waiting: Coroutine[Any, Any, bool]) -> bool | None:
-    """The result of `waiting`, None where the client leaves before."""
-    task, leaving = asyncio.create_task(waiting), asyncio.create_task(_left(request))
-    try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        await cancel_until_done(task, leaving)
-
-
-async def _left(request: Request) -> None:
-    """Wait until the client of a request that was read to its end has closed its connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -17,7 +17,7 @@ from producers.api.jobs.bodies import JobFields
 from producers.cli.clients.rest import rest_client, service_error
 from producers.cli.commands.jobs.submit import Via
 from producers.cli.jobs.direct import publish_job
-from producers.cli.jobs.outcome import watch_to_end
+from producers.cli.jobs.following.outcome import watch_to_end
 from producers.cli.terminal.interruption import telling
 from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of

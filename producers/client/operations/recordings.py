@@ -51,7 +51,7 @@ class RecordingOperations(Session):
         A download that is cut goes on from there. The file has its name when it is whole; until then a part lies beside.
         """
         whole = Path(path)
-        part = whole.with_name(f".{whole.name}.{uuid4().hex[:8]}.part")
+        part = whole.with_name(f".{uuid4().hex}.part")  # a name that is as long as names may be leaves no room for more
         try:
             with await self._transport.perform(lambda: part.open("wb")) as file:
                 await self._downloaded(job_id, file)

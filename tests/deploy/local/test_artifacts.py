@@ -65,7 +65,7 @@ def files(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("component", ["kafka", "kafka-4.1", "s3", "registry"])
+@pytest.mark.parametrize("component", ["kafka", "kafka-4.1", "s3", "registry", "examples"])
 def test_the_lists_name_each_file_once(component: str) -> None:
     artifacts = artifacts_of(component)
     assert [parse_line(line_of(artifact)) for artifact in artifacts] == list(artifacts)

@@ -1,4 +1,4 @@
-"""Arguments and options of `scribe watch`, `scribe result`, `scribe models` and `scribe usage`."""
+"""Arguments and options of `scribe watch`, `scribe result`, `scribe audio`, `scribe models` and `scribe usage`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +45,25 @@ def result(
     scribe result 0b7e1d0a-… --revision machine
 
     Without --format, the name of the file tells the form; on a terminal each speaker has a colour.
+    """
+
+
+@deferred_to("producers.cli.jobs.transcripts.audio")
+def audio(
+    job: JobId,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it into this file, else one with its own name here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Download the recording of a job that was uploaded, and print the name of the file.
+
+    \b
+    scribe audio 0b7e1d0a
+    scribe audio 0b7e1d0a -o call.opus
+
+    A download that is cut goes on from there; the file has its name when it is whole. Without --output no file is
+    overwritten. A recording that lies at an address of its own is not kept here: `scribe status JOB` shows the address.
     """
 
 

@@ -1,1 +1,1 @@
-"""Transcripts on the command line: read, corrected and searched."""
+"""Transcripts and recordings on the command line: read, downloaded, corrected and searched."""

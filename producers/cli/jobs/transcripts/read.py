@@ -7,7 +7,7 @@ import typer
 
 from producers.cli.clients.ids import job_of
 from producers.cli.clients.rest import read_transcript, rest_client
-from producers.cli.jobs.outcome import print_transcript, watch_to_end
+from producers.cli.jobs.following.outcome import print_transcript, watch_to_end
 from producers.inputs.id_prefix import IdPrefix
 from producers.transcripts.formats import Format, format_of
 from schemas.settings.api import ClientSettings
