@@ -20,6 +20,8 @@ from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
+from producers.api.uploads import operations as pieces
+from producers.api.uploads import presigned
 from producers.api.web import cross_origin, documentation, login, page
 from producers.api.web.contract import registry
 from producers.api.web.contract.document import completed
@@ -51,7 +53,8 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
         *(operations, transcripts, revisions, bulk, waiting, listing, streams),
-        *(erasures, uploads, search, enhanced_ai, models, audio),
+        *(uploads, pieces, presigned),
+        *(erasures, search, enhanced_ai, models, audio),
         *(endpoints, deliveries, keys, usage),
     )
     app.state.parameters = known_parameters(module.router for module in modules)

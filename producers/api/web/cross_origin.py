@@ -11,10 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from producers.api.openai.accepting import JOB_ID_HEADER
 from producers.api.problems import METHODS
+from producers.api.uploads import tus
 
 _READ = (
     *("Content-Disposition", "Content-Range", "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy"),
     *("Retry-After", "WWW-Authenticate", "X-Request-ID", JOB_ID_HEADER),
+    *(tus.OFFSET, tus.LENGTH, tus.METADATA, tus.EXPIRES, *tus.ANSWERED),
 )
 _REMEMBERED_SECONDS = 600  # by browsers, which else ask before each request
 
