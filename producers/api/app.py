@@ -11,8 +11,9 @@ from producers.api.access import keys, usage
 from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
-from producers.api.jobs import bulk, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs import bulk, erasures, listing, models, operations, search, waiting
 from producers.api.jobs.results import audio, enhanced_ai, revisions, transcripts
+from producers.api.jobs.uploads import form, pieces, presigned
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
 from producers.api.problems import install
@@ -20,8 +21,6 @@ from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
-from producers.api.uploads import operations as pieces
-from producers.api.uploads import presigned
 from producers.api.web import cross_origin, documentation, login, page
 from producers.api.web.contract import registry
 from producers.api.web.contract.document import completed
@@ -47,13 +46,14 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.upload_max_bytes = getattr(services, "upload_max_bytes", 0)  # the document is made without services
     install(app)
-    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH, bulk.PATH})
+    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {form.PATH, bulk.PATH})
     cross_origin.allow(app, origins)  # outside of all else, so that their scripts may read errors too
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
         *(operations, transcripts, revisions, bulk, waiting, listing, streams),
-        *(uploads, pieces, presigned),
+        *(form, pieces, presigned),
         *(erasures, search, enhanced_ai, models, audio),
         *(endpoints, deliveries, keys, usage),
     )

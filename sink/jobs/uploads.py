@@ -57,7 +57,7 @@ class NewUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a writer has added: parts, and of the one that follows the first bytes, in an object of its number."""
+    """Additions of a writer: parts, and the first bytes of the one that follows, in an object of its number."""
 
     numbers: Sequence[int]
     tags: Sequence[str]

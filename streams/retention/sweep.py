@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 BATCH = 200
 MERGED = 10_000  # entries of usage in a transaction
-UPLOADS = "uploads"  # as metrics call what has expired before a job was made of it
 THREADS = 16  # half of the object store's connections
 
 
@@ -183,8 +182,8 @@ class Sweep:
             done, error = await self._each(self._end_upload, due)
             ids = [upload.upload_id for upload in done]
             rows = await self._database.run(lambda connection: forget_uploads(connection, ids))
-        metrics.RETENTION_ROWS.labels(data_class=UPLOADS).inc(rows)
-        metrics.RETENTION_OBJECTS.labels(data_class=UPLOADS).inc(sum(done.values()))
+        metrics.RETENTION_ROWS.labels(data_class="uploads").inc(rows)
+        metrics.RETENTION_OBJECTS.labels(data_class="uploads").inc(sum(done.values()))
         if error is not None:
             raise error
         return len(due) == self._batch

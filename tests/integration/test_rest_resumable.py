@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from producers.api.uploads.receiving import PART_BYTES
+from producers.api.jobs.uploads.receiving import PART_BYTES
 from schemas.events import JobRequested
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.api.access.rate_limits import HEADERS_IN_SCOPE
+from producers.api.jobs.uploads import tus
 from producers.api.problems import METHODS, problem
-from producers.api.uploads import tus
 from schemas import metrics
 from schemas.errors import Rejected
 from schemas.process import logs
@@ -103,8 +103,7 @@ class _Answer:
             headers["X-Content-Type-Options"] = "nosniff"
             headers.update(self._scope.get(HEADERS_IN_SCOPE, {}))
             if tus.is_upload_path(self._scope["path"]):
-                services = self._scope["app"].state.services
-                headers.update(tus.answer_headers(self._scope["method"], services.upload_max_bytes))
+                headers.update(tus.answer_headers(self._scope["method"], self._scope["app"].state.upload_max_bytes))
             self.is_stream = headers.get("content-type", "").startswith(EVENT_STREAM)
         await self._send(message)
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from producers.api.http.streaming import OwningStream
 from producers.api.jobs.bodies import TranscribeBody
 from producers.api.jobs.operations import accepted_job
-from producers.api.jobs.sources import source_in
+from producers.api.jobs.uploads.sources import source_in
 from producers.api.jobs.views import JobSummary, summary
 from producers.api.problems import Problem, problem_document, problem_responses, retry_seconds
 from producers.api.requests.idempotency import BULK_JOB, JOB, IdempotencyKey, chosen_id, reuse_told

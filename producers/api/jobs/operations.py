@@ -9,14 +9,14 @@ from fastapi import APIRouter, Response
 from producers.api.jobs.admission import QueueTooLong, check_wait
 from producers.api.jobs.bodies import TranscribeBody
 from producers.api.jobs.results.enhanced_ai import ASK_CODES, check_ask
-from producers.api.jobs.sources import source_in
+from producers.api.jobs.uploads import finishing
+from producers.api.jobs.uploads.sources import source_in
 from producers.api.jobs.views import POLL_SECONDS, JobSummary, JobView, job_path, summary, view
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
 from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
-from producers.api.uploads import finishing
 from producers.jobs.submit import Trace, accept, check, job_record, known
 from schemas import metrics
 from schemas.errors import NotAllowed, Permanent, Rejected

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from producers.api.jobs.uploads import tus
 from producers.api.openai.accepting import JOB_ID_HEADER
 from producers.api.problems import METHODS
-from producers.api.uploads import tus
 
 _READ = (
     *("Content-Disposition", "Content-Range", "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy"),

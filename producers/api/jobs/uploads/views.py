@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from producers.api.uploads.tus import EXPIRES, LENGTH, METADATA, OFFSET, PATH, expires
+from producers.api.jobs.uploads.tus import EXPIRES, LENGTH, METADATA, OFFSET, PATH, expires
 from sink.jobs.uploads import UploadRow
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -11,9 +12,9 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from producers.api.jobs.uploads.tus import Checksum
 from producers.api.services import Services
-from producers.api.uploads.tus import Checksum
-from schemas.errors import Rejected
+from schemas.errors import Outage, Rejected
 from schemas.ports import ObjectNotFound
 from schemas.wire.object_keys import tail_key, upload_key
 from sink.jobs import uploads
@@ -137,8 +138,18 @@ class UploadWriter:
             saved = await uploads.save(connection, self.upload, written)
         if saved is None:
             raise await refusal(self.services, self.upload.tenant, self.upload.upload_id)
+        await self._delete_tail(saved)
         self.pending.clear()
+        self.upload = saved
         return saved
+
+    async def _delete_tail(self, saved: UploadRow) -> None:
+        """Delete what was the begin of a part until now; what stays is left to the sweep."""
+        number = self.upload.tail_number
+        if number is not None and number != saved.tail_number:
+            key = tail_key(saved.tenant, saved.upload_id, number)
+            with suppress(Outage):
+                await _in_thread(self.services, partial(self.services.store.delete, key))
 
 
 async def _begin(services: Services, tenant: str, upload_id: UUID, offset: int) -> UploadWriter:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from producers.api.jobs.bodies import UploadFields
 from producers.api.jobs.operations import REQUEST_CODES, submit
-from producers.api.jobs.room import check_room
+from producers.api.jobs.uploads.room import check_room
 from producers.api.jobs.views import JobSummary
 from producers.api.problems import problem_responses
 from producers.api.requests import file_upload

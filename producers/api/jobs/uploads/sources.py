@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from producers.api.jobs.bodies import TranscribeBody
+from producers.api.jobs.uploads.finishing import uploaded_source
 from producers.api.services import Services
-from producers.api.uploads.finishing import uploaded_source
 from producers.inputs.validation_errors import refused
 from schemas.errors import Rejected
 from schemas.events import Source

@@ -10,7 +10,7 @@ from producers.jobs.submit import UPLOAD_SCHEME
 from schemas.errors import Outage, Rejected
 from schemas.events import Source
 from schemas.ports import ObjectNotFound
-from schemas.wire.object_keys import tail_prefix, upload_key
+from schemas.wire.object_keys import upload_key
 from sink.jobs import queries, uploads
 from sink.jobs.uploads import UploadRow
 
@@ -53,7 +53,6 @@ def _finish(services: Services, upload: UploadRow) -> None:
         except ObjectNotFound:  # another request did, or is about to
             if store.info(key) is None:
                 raise Outage(f"upload {upload.upload_id} is being finished") from None
-        store.erase(tail_prefix(upload.tenant, upload.upload_id))
     found = store.info(key)
     if found is None:
         raise Rejected("upload_incomplete" if upload.completed_at is None else "not_found", "nothing has come")

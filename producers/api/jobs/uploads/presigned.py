@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from producers.api.jobs.bodies import Body, PriorityName
+from producers.api.jobs.uploads.pieces import ROOM_CODES, announced
+from producers.api.jobs.uploads.views import PresignedView, view
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import IdempotencyKey, id_of
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.services import KeyDep, ServicesDep
-from producers.api.uploads.operations import ROOM_CODES, announced
-from producers.api.uploads.views import PresignedView, view
 from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.requests.recording_names import safe_name

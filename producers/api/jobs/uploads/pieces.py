@@ -8,18 +8,18 @@ from uuid import UUID, uuid4
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from producers.api.jobs.room import check_room
+from producers.api.jobs.uploads import tus
+from producers.api.jobs.uploads.receiving import receive
+from producers.api.jobs.uploads.room import check_room
+from producers.api.jobs.uploads.views import UploadView, path, state_headers, view
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import IdempotencyKey, id_of
 from producers.api.requests.ids import UploadId
 from producers.api.requests.media_types import StrictRoute, check_media_type
 from producers.api.services import KeyDep, Services, ServicesDep
-from producers.api.uploads import tus
-from producers.api.uploads.receiving import receive
-from producers.api.uploads.views import UploadView, path, state_headers, view
 from schemas.errors import Rejected
 from schemas.events import Priority
-from schemas.wire.object_keys import tail_prefix, upload_key
+from schemas.wire.object_keys import tail_key, upload_key
 from sink.jobs import uploads
 from sink.jobs.uploads import NewUpload, UploadRow
 
@@ -152,7 +152,7 @@ async def write_upload(
     ] = None,
     _version: Resumable = None,
 ) -> Response:
-    """What has come when the connection is lost is kept; with a checksum, a piece is kept as a whole or not at all."""
+    """Sends as much as you like of it: the bytes before a lost connection are kept, with a checksum the whole piece or none."""
     check_media_type(request.headers, tus.PIECE)
     offset, checksum = tus.read_bytes(request.headers, tus.OFFSET), tus.read_checksum(request.headers)
     async with services.uploads.one(key.tenant):
@@ -196,6 +196,8 @@ async def announced(services: Services, upload: NewUpload, *, express: bool) -> 
     same = (created.size_bytes, created.metadata, created.name, created.is_presigned)
     if same != (upload.size_bytes, upload.metadata, upload.name, upload.is_presigned):
         raise Rejected("idempotency_key_reused", "the upload that it made is another one")
+    if created.is_expired:
+        raise Rejected("upload_expired", f"at {created.expires_at:%Y-%m-%dT%H:%M:%SZ}")
     return created
 
 
@@ -203,7 +205,10 @@ def _erase(services: Services, upload: UploadRow, *, is_used: bool) -> None:
     store, key = services.store, upload_key(upload.tenant, upload.upload_id)
     if upload.parts_id is not None and upload.completed_at is None:
         store.abort_parts(key, upload.parts_id)
-    store.erase(tail_prefix(upload.tenant, upload.upload_id) if is_used else key)
+    if upload.tail_number is not None:
+        store.delete(tail_key(upload.tenant, upload.upload_id, upload.tail_number))
+    if not is_used:
+        store.delete(key)
 
 
 def _unknown(upload_id: UUID) -> Rejected:
