@@ -1,9 +1,9 @@
-"""What an upload costs the process in memory, in short: several times as many bytes as it may grow by."""
+"""What an upload costs the process in memory, in short: of more bytes than it may grow by."""
 
 from deploy.local.stack import Stack
 from tests.bench.uploads import MOST_BYTES, WAYS, measure
 
-SIZE = 160_000_000
+SIZE = 100_000_000
 
 
 def test_an_upload_is_not_kept_in_memory(stack: Stack, database: str, bucket: str) -> None:

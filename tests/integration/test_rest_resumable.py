@@ -211,6 +211,16 @@ def test_ending_an_upload_leaves_nothing_and_takes_nothing_from_a_job(
     assert rows(shim, "SELECT count(*) FROM uploads") == [(0,)]
 
 
+def test_an_upload_is_erased_with_its_job(shim: RunningShim, client: httpx.Client) -> None:
+    """It has the name of the file, and would make another job of nothing."""
+    path, other = begin(client, 4, **{"Upload-Metadata": f"filename {encoded('Anna.wav')}"}), begin(client, 4)
+    assert send(client, path, 0, b"RIFF").status_code == 204
+    job = job_of(client, path).json()
+    assert client.delete(f"{job['links']['self']}?erase=true").status_code == 202
+    check_problem(client.get(path, headers=TUS), 404, "not_found")
+    assert offset_of(client, other) == 0
+
+
 def test_repeated_requests_are_one_upload_and_one_job(shim: RunningShim, client: httpx.Client) -> None:
     """By the key of each; jobs also when they are asked for at once, while the object is being made."""
     key = {"Idempotency-Key": str(uuid4())}

@@ -16,7 +16,6 @@ STAYS = {
     "enhanced_ai_spending": "tokens by day, which were paid for: the bookkeeping's",
     "usage_entries": "jobs and seconds by day: the bookkeeping's; the sweep merges them",
     "usage_by_day": "the same, a row a day",
-    "uploads": "a day, or as long as they may take, whatever became of them; the sweep deletes them, and objects without a job",
     "partition_owners": "which process has which partition: one row each",
     "record_marks": "places and digests of records, until their partition is committed beyond them",
     "skipped_records": "the audit of what operators passed over: places of records only",
