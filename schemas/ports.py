@@ -1,6 +1,6 @@
 """Ports between logic and outside systems; adapters in `sink` and `producers` implement them."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,6 +87,18 @@ class ObjectStore(Protocol):
     def put_stream(self, key: str, body: BinaryIO, *, content_type: str) -> ObjectInfo:
         """Write an object of unknown size in parts; nothing remains when `body` raises."""
 
+    def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an object that is written in parts, which may take days and several processes; returns its id."""
+
+    def put_part(self, key: str, parts_id: str, number: int, body: bytes | bytearray) -> str:
+        """Write a part, all but the last of 5 MB and more, and return its tag; raises ObjectNotFound when it was ended."""
+
+    def finish_parts(self, key: str, parts_id: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Make the object of parts (number and tag, in order); raises ObjectNotFound when it was ended before."""
+
+    def abort_parts(self, key: str, parts_id: str) -> None:
+        """Delete the parts of an object that was never made; no error if there are none."""
+
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object; raises ObjectNotFound, ObjectTooLarge, ObjectError(source_unreachable)."""
 
@@ -125,6 +137,9 @@ class ObjectStore(Protocol):
 
     def presign_get(self, key: str, seconds: int) -> str:
         """An address that anybody may read for so long."""
+
+    def presign_put(self, key: str, seconds: int, size_bytes: int) -> tuple[str, dict[str, str]]:
+        """An address to which anybody may write an object of that size, once, and the headers that go with it."""
 
 
 class Refused(Permanent):

@@ -1,10 +1,11 @@
 """In-memory implementations of the ports for tests: same methods, same errors."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from schemas.ports import ObjectInfo, ObjectNotFound, ObjectTooLarge, Refused, StoredObject
 from schemas.wire.records import Record
@@ -18,6 +19,7 @@ class MemoryObjectStore:
         self.bucket = bucket
         self._objects: dict[str, tuple[bytes, str]] = {}
         self._written: dict[str, datetime] = {}
+        self._parts: dict[str, tuple[str, dict[int, bytes]]] = {}
         self._others: dict[str, MemoryObjectStore] = {bucket: self}
         self._lock = threading.Lock()
 
@@ -48,6 +50,34 @@ class MemoryObjectStore:
         data = b"".join(iter(lambda: body.read(1024 * 1024), b""))
         self.put(key, data, content_type=content_type)
         return ObjectInfo(self.uri(key), len(data), content_type)
+
+    def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an object that is written in parts; returns its id."""
+        with self._lock:
+            parts_id = f"{key}-{uuid4().hex}"
+            self._parts[parts_id] = (content_type, {})
+        return parts_id
+
+    def put_part(self, key: str, parts_id: str, number: int, body: bytes | bytearray) -> str:
+        """Write a part and return its tag; raises ObjectNotFound when the object was made or aborted."""
+        with self._lock:
+            if parts_id not in self._parts:
+                raise ObjectNotFound(self.uri(key))
+            self._parts[parts_id][1][number] = bytes(body)
+        return f'"{number}"'
+
+    def finish_parts(self, key: str, parts_id: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Make the object of parts (number and tag); raises ObjectNotFound when it was made or aborted before."""
+        with self._lock:
+            if (found := self._parts.pop(parts_id, None)) is None:
+                raise ObjectNotFound(self.uri(key))
+        content_type, bodies = found
+        self.put(key, b"".join(bodies[number] for number, _ in parts), content_type=content_type)
+
+    def abort_parts(self, key: str, parts_id: str) -> None:  # noqa: ARG002 - as the port has it
+        """Delete the parts of an object that was never made; no error if there are none."""
+        with self._lock:
+            self._parts.pop(parts_id, None)
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object; raises ObjectNotFound, ObjectTooLarge."""
@@ -111,6 +141,10 @@ class MemoryObjectStore:
     def presign_get(self, key: str, seconds: int) -> str:
         """An address of the right form, which no server answers."""
         return f"https://{self.bucket}.invalid/{key}?expires={seconds}"
+
+    def presign_put(self, key: str, seconds: int, size_bytes: int) -> tuple[str, dict[str, str]]:  # noqa: ARG002 - as the port has it
+        """The same for writing."""
+        return self.presign_get(key, seconds), {"If-None-Match": "*"}
 
 
 class MemoryPublisher:

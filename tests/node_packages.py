@@ -13,8 +13,9 @@ import pytest
 from deploy.local.artifacts import cache_folder
 
 FETCH_SECONDS = 120
-# each needs no other package
+# each needs no other package, tus-js-client as what it has for browsers
 DIGESTS = {
+    "tus-js-client@4.3.1": "ZLeYmjrkaU1fUsKbIi8JML52uAocjEZtBx4DKjRrqzrZa0O4MYwT6db+oqePlspV+FxXJAyFBc/L5gwUi2OFsg==",
     "openai@6.49.0": "aYCc0C6L864eR6WSYIwQGyXriw/nIyZx0ObvhzOEVuk0zoBDpynjSbrionWI7q65B5H8jJX0DXR9snEzM6bfPg==",
 }
 

@@ -4,7 +4,8 @@ locals {
   bucket_arn = "arn:${local.partition}:s3:::${var.bucket}"
 
   object_actions = {
-    api = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    # it deletes the recording of an upload of which no job was made
+    api = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     # it writes results once, and deletes one whose job was erased meanwhile
     persist = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     gpu     = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]

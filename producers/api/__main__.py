@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import uvicorn
@@ -19,6 +20,7 @@ from producers.api.services import UPLOADS, WAITS, Services
 from producers.commands import api as main
 from producers.messages.exit_codes import reported
 from schemas.models.registry import load_registry
+from schemas.ports import ObjectStore
 from schemas.settings.loading import load
 from schemas.settings.processes import ApiProcess
 from sink.http.client import check_url
@@ -53,6 +55,9 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             registry=load_registry(settings.models_file, settings.default_model, settings.diarizer),
             check_address=partial(check_url, settings=settings, environment=settings.environment),
             upload_max_bytes=settings.upload_max_bytes,
+            upload_life=timedelta(hours=settings.upload_expiry_hours),
+            upload_max_unfinished=settings.upload_max_unfinished,
+            public_store=_public_store(settings),
             secrets=SecretBox.from_settings(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
@@ -62,6 +67,13 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             requests_per_minute=settings.api_requests_per_minute,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
+
+
+def _public_store(settings: ApiProcess) -> ObjectStore | None:
+    """The object store under the address that clients reach: for signing, which sends nothing."""
+    if settings.s3_public_endpoint is None:
+        return None
+    return S3ObjectStore(settings.model_copy(update={"s3_endpoint": settings.s3_public_endpoint}))
 
 
 async def serve(settings: ApiProcess, termination: Termination) -> None:

@@ -11,8 +11,9 @@ from producers.api.access import keys, usage
 from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
-from producers.api.jobs import bulk, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs import bulk, erasures, listing, models, operations, search, waiting
 from producers.api.jobs.results import audio, enhanced_ai, revisions, transcripts
+from producers.api.jobs.uploads import form, pieces, presigned
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
 from producers.api.problems import install
@@ -45,13 +46,15 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.upload_max_bytes = getattr(services, "upload_max_bytes", 0)  # the document is made without services
     install(app)
-    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH, bulk.PATH})
+    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {form.PATH, bulk.PATH})
     cross_origin.allow(app, origins)  # outside of all else, so that their scripts may read errors too
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
         *(operations, transcripts, revisions, bulk, waiting, listing, streams),
-        *(erasures, uploads, search, enhanced_ai, models, audio),
+        *(form, pieces, presigned),
+        *(erasures, search, enhanced_ai, models, audio),
         *(endpoints, deliveries, keys, usage),
     )
     app.state.parameters = known_parameters(module.router for module in modules)

@@ -65,7 +65,8 @@ class RetryLater(Rejected):
 
     def __init__(self, code: str, detail: str, seconds: float) -> None:
         super().__init__(code, detail)
-        self.headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
+        self.seconds = max(1, math.ceil(seconds))
+        self.headers = {"Retry-After": str(self.seconds)}
 
 
 class JobFailed(Worded):
@@ -100,12 +101,20 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
     # not `request.url`, which takes its host from the client
     path = request.scope["path"]
     body = problem_document(request, error)
-    if body.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    if (seconds := retry_seconds(error)) is not None:
+        headers.setdefault("Retry-After", str(seconds))
     if error.code == "unauthorized":
         headers["WWW-Authenticate"] = "Bearer" if is_openai(path) else 'ApiKey header="X-API-Key"'
     status, media_type, content = _shaped(error, body, path)
     return JSONResponse(content.model_dump(), status, headers, media_type=media_type)
+
+
+def retry_seconds(error: Permanent) -> int | None:
+    """The seconds after which another try is worth while, None for an error that stays as it is."""
+    if isinstance(error, RetryLater):
+        return error.seconds
+    passes = error.spec.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    return RETRY_AFTER_SECONDS if passes else None
 
 
 def problem_document(request: Request, error: Permanent) -> Problem:

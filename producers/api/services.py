@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, cast
 
 from anyio import CapacityLimiter
@@ -64,6 +64,11 @@ class Services:
     registry: ModelRegistry
     check_address: Callable[[str], CheckedUrl]
     upload_max_bytes: int
+    upload_life: timedelta = timedelta(hours=24)
+    """Until an upload in pieces, or a presigned one, must be a job."""
+    upload_max_unfinished: int = 100  # of a tenant
+    public_store: ObjectStore | None = None
+    """The same store under the address that clients reach, None where there is none."""
     secrets: SecretBox | None = None  # without a key there are no webhooks
     webhook_max_endpoints: int = 1000  # of a tenant
     llm_models: tuple[str, ...] | None = None

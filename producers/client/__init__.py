@@ -21,6 +21,8 @@ from .models.events import StateChanged as StateChanged
 from .models.events import StreamReady as StreamReady
 from .models.jobs import Job as Job
 from .models.transcripts import Transcript as Transcript
+from .models.uploads import PresignedUpload as PresignedUpload
+from .models.uploads import Upload as Upload
 from .models.webhooks import Delivery as Delivery
 from .models.webhooks import Endpoint as Endpoint
 from .protocol.retries import Retries as Retries

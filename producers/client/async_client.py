@@ -11,6 +11,7 @@ from .operations.keys import KeyOperations
 from .operations.recordings import RecordingOperations
 from .operations.revisions import RevisionOperations
 from .operations.session import Session
+from .operations.uploads import UploadOperations
 from .operations.webhooks import WebhookOperations
 from .protocol.retries import USUAL, Retries
 from .protocol.transports import AwaitedTransport, Transport, http_options
@@ -23,6 +24,7 @@ class Operations(
     RevisionOperations,
     WebhookOperations,
     KeyOperations,
+    UploadOperations,
     Session,
 ):
     """All operations."""

@@ -103,7 +103,13 @@ class Client:
         self.operations = Operations(BlockingTransport(self._http, around), retries)
 
     submit = Blocking(Operations.submit)
+    submit_uploaded = Blocking(Operations.submit_uploaded)
     upload = Blocking(Operations.upload)
+    create_upload = Blocking(Operations.create_upload)
+    upload_state = Blocking(Operations.upload_state)
+    write_upload = Blocking(Operations.write_upload)
+    delete_upload = Blocking(Operations.delete_upload)
+    presign_upload = Blocking(Operations.presign_upload)
     submit_many = Listing(Operations.submit_many)
     submit_lines = Blocking(Operations.submit_lines)
     job = Blocking(Operations.job)

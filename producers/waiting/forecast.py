@@ -116,20 +116,25 @@ class Forecast:
         if (before := queue.before(job.requested_at) if queue else (0, 0.0)) is None:
             return None
         jobs, work = before
-        wait = self._wait(job, work + own, own)
+        wait = self._wait(job.tenant, job.express, work + own, own)
         return Estimate(jobs + 1, self._at(wait), self._at(wait + own))
 
     def least_wait(self, job: PendingJob) -> float:
         """The seconds that a new job would wait at least."""
         queue = self._lanes[job.express].tenants.get(job.tenant)
         own = self.pace.work(job)
-        return max(0.0, self._wait(job, (queue.work if queue else 0.0) + own, own) - self.age)
+        return max(0.0, self._wait(job.tenant, job.express, (queue.work if queue else 0.0) + own, own) - self.age)
 
-    def _wait(self, job: PendingJob, work: float, own: float) -> float:
+    def shortest_wait(self, tenant: str, *, express: bool) -> float:
+        """The seconds that any new job of a tenant would wait at least."""
+        queue = self._lanes[express].tenants.get(tenant)
+        return max(0.0, self._wait(tenant, express, queue.work if queue else 0.0, 0.0) - self.age)
+
+    def _wait(self, tenant: str, express: bool, work: float, own: float) -> float:
         """The seconds until a worker takes a job, `work` being that of its tenant up to and with it, and `own` its own."""
-        lane, other = self._lanes[job.express], self._lanes[not job.express]
-        served = lane.served_until(job.tenant, work)
-        share = 1 / EXPRESS_WEIGHT if job.express else EXPRESS_WEIGHT
+        lane, other = self._lanes[express], self._lanes[not express]
+        served = lane.served_until(tenant, work)
+        share = 1 / EXPRESS_WEIGHT if express else EXPRESS_WEIGHT
         ahead = self._running + served - own + min(other.work, served * share)
         # the other workers are by then half through with what they have
         return max(0.0, ahead - (self.pace.workers - 1) * self._mean / 2) / self.pace.workers

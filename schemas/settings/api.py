@@ -11,6 +11,9 @@ from schemas.settings.values import header_value, http_address, names, web_origi
 from schemas.tenants.permissions import UnknownTenant
 from schemas.tenants.quotas import MAX_REQUESTS_PER_MINUTE
 
+MOST_UPLOAD_HOURS = 36
+"""Less than two days, after which the parts of an unfinished upload are deleted in the object store."""
+
 
 class ApiSettings(Settings):
     """The REST shim."""
@@ -23,6 +26,12 @@ class ApiSettings(Settings):
     """Most connections at a time; unset: what the limit of open files (`ulimit -n`) leaves beside the process's own."""
     upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest upload in bytes."""
+    upload_expiry_hours: float = Field(default=24.0, gt=0, le=MOST_UPLOAD_HOURS)
+    """Time from the begin of an upload in pieces, or of a presigned one, until it must be a job; then it is deleted. The bucket's lifecycle rule ends what is unfinished after two days."""
+    upload_max_unfinished: int = Field(default=100, ge=1)
+    """Uploads in pieces and presigned ones that a tenant may have begun and not finished."""
+    s3_public_endpoint: str | None = None
+    """Address of the object store as clients reach it, with which presigned uploads are answered (AWS: such as `https://s3.eu-central-1.amazonaws.com`); unset: there are none."""
     api_wait_seconds: float = Field(default=570.0, ge=1)
     """How long a request under /v1 waits for the end of its job before it is answered 504: a little less than the 600 s that OpenAI's clients wait."""
     api_most_wait_seconds: float | None = Field(default=None, gt=0)
@@ -40,7 +49,7 @@ class ApiSettings(Settings):
     public_url: str = "http://127.0.0.1:8000"
     """Address under which clients reach the shim; the links in webhooks start with it, and if it is https, browsers send the cookie of the page over nothing else."""
 
-    _public = field_validator("public_url")(http_address)
+    _public = field_validator("public_url", "s3_public_endpoint")(http_address)
 
     @field_validator("api_cors_origins")
     @classmethod
@@ -55,6 +64,8 @@ class ClientSettings(Settings):
     """Address of the REST shim."""
     api_key: SecretStr | None = None
     """Key for it: `scribe keys create` makes one."""
+    api_resumable_bytes: int = Field(default=64_000_000, ge=0)
+    """Size in bytes from which `scribe submit` sends a file in pieces, so that a lost connection costs one of them."""
 
     @field_validator("api_url")
     @classmethod

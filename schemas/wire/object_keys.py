@@ -34,6 +34,16 @@ def upload_key(tenant: str, upload_id: UUID) -> str:
     return f"{uploads_prefix(tenant)}{upload_id}"
 
 
+def tail_prefix(tenant: str, upload_id: UUID) -> str:
+    """The prefix of what has come of an upload's next part; deleted with all that begins as the upload itself does."""
+    return f"{upload_key(tenant, upload_id)}."
+
+
+def tail_key(tenant: str, upload_id: UUID, number: int) -> str:
+    """The key of the first bytes of the part with a number."""
+    return f"{tail_prefix(tenant, upload_id)}{number}"
+
+
 def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
     """The key of a recording that was fetched from outside, for later stages."""
     return f"{audio_prefix(tenant, job_id)}{sha256}"

@@ -100,6 +100,14 @@ async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | No
     return JobRow(**row) if row else None
 
 
+async def has_waiting(connection: Connection, tenant: str, most: int) -> bool:
+    """Whether at least `most` jobs of a tenant wait for their turn."""
+    cursor = await connection.execute(
+        "SELECT FROM jobs WHERE tenant = %s AND completed_at IS NULL AND state = 'queued' LIMIT %s", [tenant, most]
+    )
+    return cursor.rowcount >= most
+
+
 async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
     """A job of any tenant, for operators."""
     query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = %s"  # noqa: S608 - our own column names

@@ -1,13 +1,13 @@
 """The object store: any S3-compatible service through boto3, path style."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from copy import copy
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import boto3.session
 import urllib3.exceptions
@@ -25,12 +25,13 @@ from sink.objects.uri import key_of, make_uri, split_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 log = logging.getLogger(__name__)
 
 PART_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
-_NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
+_NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound", "NoSuchUpload"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
 # answers to HEAD have no body, and so no name for their error
 _DENIED = frozenset({"AccessDenied", "403", "NoSuchBucket"})
@@ -118,6 +119,33 @@ class S3ObjectStore:
                 ),
             )
         return ObjectInfo(self.uri(key), counted.size_bytes, content_type)
+
+    def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an object that is written in parts; returns its id."""
+        with self._translated(key):
+            answer = self._client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type)
+            return answer["UploadId"]
+
+    def put_part(self, key: str, parts_id: str, number: int, body: bytes | bytearray) -> str:
+        """Write a part and return its tag; raises ObjectNotFound when the object was made or aborted."""
+        with self._translated(key):
+            answer = self._client.upload_part(
+                Bucket=self.bucket, Key=key, UploadId=parts_id, PartNumber=number, Body=cast("bytes", body)
+            )
+            return answer["ETag"]
+
+    def finish_parts(self, key: str, parts_id: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Make the object of parts (number and tag); raises ObjectNotFound when it was made or aborted before."""
+        listed: list[CompletedPartTypeDef] = [{"PartNumber": number, "ETag": tag} for number, tag in parts]
+        with self._translated(key):
+            self._client.complete_multipart_upload(
+                Bucket=self.bucket, Key=key, UploadId=parts_id, MultipartUpload={"Parts": listed}
+            )
+
+    def abort_parts(self, key: str, parts_id: str) -> None:
+        """Delete the parts of an object that was never made; no error if there are none."""
+        with suppress(ObjectNotFound), self._translated(key):
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=parts_id)
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object.
@@ -244,6 +272,16 @@ class S3ObjectStore:
             return self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
             )
+
+    def presign_put(self, key: str, seconds: int, size_bytes: int) -> tuple[str, dict[str, str]]:
+        """An address that takes an object of that size, where none is yet, and the headers that go with it."""
+        wanted: dict[str, Any] = {"Bucket": self.bucket, "Key": key, "ContentLength": size_bytes}
+        once = self._conditional is self._client  # Cloud Storage ignores the condition
+        if once:
+            wanted["IfNoneMatch"] = "*"
+        with self._translated(key):
+            address = self._client.generate_presigned_url("put_object", Params=wanted, ExpiresIn=seconds)
+        return address, {"If-None-Match": "*"} if once else {}
 
     def ensure_bucket(self) -> None:
         """Make the bucket if it is missing: for development; in production it is there, with its lifecycle rules."""

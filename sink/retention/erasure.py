@@ -36,6 +36,8 @@ _ROWS: Mapping[str, str] = {
     "segments": "DELETE FROM segments WHERE job_id = ANY(%(ids)s)",
     "job_events": "DELETE FROM job_events WHERE job_id = ANY(%(ids)s)",
     "replayed_records": "DELETE FROM replayed_records WHERE job_id = ANY(%(ids)s)",
+    "uploads": """DELETE FROM uploads u USING jobs j
+        WHERE j.job_id = ANY(%(ids)s) AND j.tenant = u.tenant AND scribe_upload(j.request) = replace(u.upload_id::text, '-', '')""",
     "legal_holds": "DELETE FROM legal_holds WHERE job_id = ANY(%(ids)s)",
     "jobs": "DELETE FROM jobs WHERE job_id = ANY(%(ids)s)",
 }

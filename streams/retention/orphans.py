@@ -67,7 +67,7 @@ class Orphans:
     async def _uploads(self, session: RetentionSession, tenant: str, batch: Iterable[StoredObject]) -> None:
         before = self._now() - timedelta(days=UPLOAD_DAYS)
         prefix = uploads_prefix(tenant)
-        old = {i for o in batch if o.modified_at < before and (i := _uuid(o.key.removeprefix(prefix)))}
+        old = {i for o in batch if o.modified_at < before and (i := _uuid(_upload_in(o.key, prefix)))}
         async with session.holds_blocked():
             async with self._database.connection() as connection:
                 known = await known_uploads(connection, tenant, old) | await _all_if_held(connection, tenant, old)
@@ -98,6 +98,11 @@ class Orphans:
 
 async def _all_if_held(connection: Connection, tenant: str, ids: set[UUID]) -> set[UUID]:
     return ids if await wholly_held(connection, tenant) else set()
+
+
+def _upload_in(key: str, prefix: str) -> str:
+    """The name of the upload that an object below a prefix belongs to: itself, or the begin of its next part."""
+    return key.removeprefix(prefix).partition(".")[0]
 
 
 def _next(items: Iterator[T]) -> list[T]:

@@ -18,12 +18,13 @@ from schemas import metrics
 from schemas.errors import Outage
 from schemas.ports import ObjectStore
 from schemas.tenants.retention import RetentionRules
-from schemas.wire.object_keys import audio_prefix, job_prefix, transcript_prefix, upload_key
+from schemas.wire.object_keys import audio_prefix, job_prefix, tail_prefix, transcript_prefix, upload_key
 from sink.postgres.database import Connection, Database
 from sink.retention import erasure, expiry
 from sink.retention.erasure import TombstoneCheck
 from sink.retention.expiry import ARTIFACTS, AUDIO, FOR_ALL, Batch, ExpiredObjects
 from sink.retention.leader import RetentionSession
+from sink.retention.uploads import ExpiredUpload, find_expired_uploads, forget_uploads
 from sink.tenants.usage import merge_usage
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class Sweep:
         while tasks and not stop.is_set():
             tasks = [task for task in tasks if await self._guarded(partial(self._do, session, task))]
             await self.recheck(stop)
+        while not stop.is_set() and await self._guarded(partial(self._uploads, session)):
+            pass
         while not stop.is_set() and await self._guarded(self._merge_usage):
             pass
         for name in FOR_ALL:
@@ -170,6 +173,26 @@ class Sweep:
             return self._store.erase(upload_key(tenant, UUID(hex=upload))) if upload else 0
         except ValueError:  # what a request named was no upload
             return 0
+
+    async def _uploads(self, session: RetentionSession) -> bool:
+        """End uploads whose time is over: their parts, their objects unless a job has them, and their rows."""
+        async with session.holds_blocked():
+            async with self._database.connection() as connection:
+                due = await find_expired_uploads(connection, self._batch)
+            done, error = await self._each(self._end_upload, due)
+            ids = [upload.upload_id for upload in done]
+            rows = await self._database.run(lambda connection: forget_uploads(connection, ids))
+        metrics.RETENTION_ROWS.labels(data_class="uploads").inc(rows)
+        metrics.RETENTION_OBJECTS.labels(data_class="uploads").inc(sum(done.values()))
+        if error is not None:
+            raise error
+        return len(due) == self._batch
+
+    def _end_upload(self, upload: ExpiredUpload) -> int:
+        key = upload_key(upload.tenant, upload.upload_id)
+        if upload.parts_id is not None:
+            self._store.abort_parts(key, upload.parts_id)
+        return self._store.erase(tail_prefix(upload.tenant, upload.upload_id) if upload.is_used else key)
 
     async def _merge_usage(self) -> bool:
         return await self._database.run(lambda connection: merge_usage(connection, MERGED)) == MERGED

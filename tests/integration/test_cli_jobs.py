@@ -14,7 +14,7 @@ import pytest
 from schemas.errors import ERRORS
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run, for_shim, last_job
-from tests.integration.rest import URL
+from tests.integration.rest import URL, rows
 from tests.integration.shim import RunningShim, serving
 from tests.integration.test_cli import in_terminal
 from tests.samples import TRANSCRIPT
@@ -157,6 +157,19 @@ def test_ids_are_whole_on_a_narrow_terminal(shim: RunningShim, client: httpx.Cli
     job = submitted(client, recording_id="a recording with a very long name of its own")
     code, shown = in_terminal("jobs", **{**for_shim(shim), "COLUMNS": "40"})
     assert (code, job in shown) == (0, True), shown
+
+
+def test_a_large_file_goes_in_pieces_and_only_once(shim: RunningShim, run_here: Run, tmp_path: Path) -> None:
+    """A command that is called again finds what the one before has sent."""
+    path = tmp_path / "large.wav"
+    path.write_bytes(b"RIFF" * 5_000_000)
+    for language in ("he", "en"):
+        done = run_here(
+            *("submit", str(path), "--language", language), **for_shim(shim), SCRIBE_API_RESUMABLE_BYTES="1000"
+        )
+        assert done.returncode == 0, done.stderr
+        assert (last_job(shim).options.language, last_job(shim).source.name) == (language, "large.wav")
+    assert rows(shim, "SELECT received_bytes FROM uploads") == [(20_000_000,)]
 
 
 def test_a_file_whose_name_is_no_text_is_submitted(shim: RunningShim, run_here: Run, tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ def test_a_job_that_would_wait_too_long_is_refused_at_every_door(strict: Running
         check_openai_error(with_openai(client), 429, "queue_too_long")
         line = json.dumps({"url": URL})
         bulk = client.post("/api/v1/transcribe/bulk", content=line, headers={"Content-Type": "application/x-ndjson"})
-        assert json.loads(bulk.text)["problem"]["code"] == "queue_too_long"
+        outcome = json.loads(bulk.text)
+        assert outcome["problem"]["code"] == "queue_too_long"
+        assert 1 <= outcome["retry_after"] <= WORK
+        announced = client.post("/api/v1/uploads", headers={"Upload-Length": "4"})
+        check_problem(announced, 429, "queue_too_long")
         # what was accepted once is answered again, and what others have waiting is not this tenant's
         assert submitted(client, job_id=kept[0]["job_id"]) == kept[0]
     with strict.client(strict.key_of("globex")) as neighbour:

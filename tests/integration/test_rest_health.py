@@ -146,6 +146,7 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/search",
         "/api/v1/enhanced-ai",
         "/api/v1/enhanced-ai/{enhancement_id}",
+        *("/api/v1/uploads", "/api/v1/uploads/{upload_id}", "/api/v1/presigned-uploads"),
         "/api/v1/webhook/test",
         *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
         *(f"/v1/{path}" for path in ("audio/transcriptions", "audio/translations", "models", "models/{model}")),

@@ -111,7 +111,8 @@ def test_a_key_is_passed_over_by_nobody_who_would_do_things_twice(client: httpx.
         problem = check_problem(answer, 422, "invalid_request")
         assert [item["field"] for item in problem["errors"]] == ["Idempotency-Key"], path
     audio = {"/v1/audio/transcriptions", "/v1/audio/translations"}
-    assert knowing == {TRANSCRIBE, UPLOAD, f"{TRANSCRIBE}/bulk", "/api/v1/enhanced-ai", *audio}
+    begun = {"/api/v1/uploads", "/api/v1/presigned-uploads"}
+    assert knowing == {TRANSCRIBE, UPLOAD, f"{TRANSCRIBE}/bulk", "/api/v1/enhanced-ai", *begun, *audio}
     for misspelt in (
         "X-Idempotency-Key",
         "Idempotency_Key",

@@ -1,7 +1,9 @@
 """Uploads over REST: streamed to the store byte for byte, or refused without a trace."""
 
+import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +14,13 @@ from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.jobs import operations
 from producers.jobs.submit import accept
 from schemas.errors import Outage
-from schemas.events import JobRequested
+from schemas.events import JobRequested, TenantPolicy
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore
+from sink.tenants.policies import apply_policy
 from tests.integration.hostile import SlowClient
 from tests.integration.rest import URL, check_problem, rows
-from tests.integration.shim import RunningShim, serving
+from tests.integration.shim import RunningShim, in_transaction, serving
 from tests.integration.waiting import wait_for
 
 
@@ -175,6 +178,32 @@ def test_slow_uploads_of_one_tenant_hold_up_nobody_else(database: str, object_st
             )
             assert upload(other, b"RIFF").status_code == 202
             check_problem(upload(own, b"RIFF"), 503, "busy")
+
+
+def test_a_file_for_which_there_is_no_room_is_refused_before_it_is_read(
+    shim: RunningShim, object_store: S3ObjectStore
+) -> None:
+    """The answer comes while the file does not; a job that is there already is answered, by what stands before the file."""
+
+    def refused(head: bytes) -> bool:
+        with socket.create_connection(("127.0.0.1", httpx.URL(shim.url).port or 0), timeout=90) as connection:
+            connection.sendall(head)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        return b"quota_exceeded" in answer and b"429" in answer
+
+    with shim.client() as client:
+        job = upload(client, b"RIFF", job_id=str(uuid4())).json()
+        policy = TenantPolicy(tenant="acme", quotas={"queued": 1}, at=datetime.now(UTC))
+        in_transaction(shim.dsn, lambda connection: apply_policy(connection, policy))
+        kind = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 9000000\r\n\r\n"
+        head = f"POST /api/v1/transcribe/upload HTTP/1.1\r\nHost: x\r\nX-API-Key: {shim.key}\r\n{kind}"
+        part = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF'
+        assert refused(f"{head}{part}".encode())
+        assert upload(client, b"RIFF", job_id=job["job_id"]).json() == job
+        check_problem(client.post("/api/v1/uploads", headers={"Upload-Length": "4"}), 429, "quota_exceeded")
+    assert len(list(object_store.keys(""))) == 1
 
 
 def test_uploads_that_are_no_forms(client: httpx.Client) -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.api.access.rate_limits import HEADERS_IN_SCOPE
+from producers.api.jobs.uploads import tus
 from producers.api.problems import METHODS, problem
 from schemas import metrics
 from schemas.errors import Rejected
@@ -45,7 +46,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        method = scope["method"]
+        method = tus.method_of(scope)
         # HEAD is GET without the body, which the server leaves away: it has a scope of its own
         scope = {**scope, "method": "GET" if method == "HEAD" else method, IS_HEAD: method == "HEAD"}
         scope["request_id"] = request_id(*Headers(scope=scope).getlist(REQUEST_ID))
@@ -66,7 +67,8 @@ class RequestContext:
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
-            limited = receive if scope["path"] in self._streaming else _limited(scope, receive, self._max_body_bytes)
+            unlimited = scope["path"] in self._streaming or tus.is_upload_path(scope["path"])
+            limited = receive if unlimited else _limited(scope, receive, self._max_body_bytes)
             await self._app(scope, limited, answer)
         except _TooLarge as error:
             await answer.unless_begun(scope, receive, Rejected("request_too_large", str(error)))
@@ -100,6 +102,8 @@ class _Answer:
             headers["X-Request-ID"] = self._scope["request_id"]
             headers["X-Content-Type-Options"] = "nosniff"
             headers.update(self._scope.get(HEADERS_IN_SCOPE, {}))
+            if tus.is_upload_path(self._scope["path"]):
+                headers.update(tus.answer_headers(self._scope["method"], self._scope["app"].state.upload_max_bytes))
             self.is_stream = headers.get("content-type", "").startswith(EVENT_STREAM)
         await self._send(message)
 

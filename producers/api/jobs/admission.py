@@ -24,3 +24,12 @@ async def check_wait(services: Services, request: JobRequested) -> None:
     job = PendingJob.of_request(request.job_id, request.tenant, to_json(request), request.requested_at)
     if (wait := forecast.least_wait(job)) > most:
         raise QueueTooLong(wait, most)
+
+
+async def check_shortest_wait(services: Services, tenant: str, *, express: bool) -> None:
+    """Raise QueueTooLong when any new job of a tenant would wait longer than it may."""
+    most = services.most_wait_seconds
+    if most is None or (forecast := await services.forecasts.current(services.database)) is None:
+        return
+    if (wait := forecast.shortest_wait(tenant, express=express)) > most:
+        raise QueueTooLong(wait, most)

@@ -80,7 +80,7 @@ Id = Annotated[UUID, Field(strict=False)]
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(written_time)]
 _TaskName = Annotated[Task, Field(strict=False)]
 _ChannelsName = Annotated[Channels, Field(strict=False)]
-_PriorityName = Annotated[Priority, Field(strict=False)]
+PriorityName = Annotated[Priority, Field(strict=False)]
 _TrackName = Annotated[
     str,
     BeforeValidator(_track_text),
@@ -132,7 +132,7 @@ class JobFields(Body):
         None, max_length=limits.MAX_PROMPT_CHARS, description="Text that might have come before."
     )
     word_timestamps: bool = True
-    priority: _PriorityName = Priority.STANDARD
+    priority: PriorityName = Priority.STANDARD
     recording_id: Name | None = Field(None, description="Your name of the recording, handed through.")
     enable_summarization: bool = Field(False, description="Have the enhanced-AI service summarise the transcript.")
     enable_entity_extraction: bool = Field(False, description="Have it find names, dates and numbers.")
@@ -171,11 +171,14 @@ class JobFields(Body):
 
 
 class TranscribeBody(JobFields):
-    """The address of a recording, and the options for its transcription."""
+    """The address of a recording, or an upload of it, and the options for its transcription."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    url: Address = Field(description="A public https address, or an s3 address under the tenant's prefix.")
+    url: Address | None = Field(
+        None, description="A public https address, or an s3 address under the tenant's prefix; or `upload_id`."
+    )
+    upload_id: Id | None = Field(None, description="Of an upload in pieces, or a presigned one, that has come whole.")
 
 
 class UploadFields(JobFields):

@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field, ValidationError
 from producers.api.http.streaming import OwningStream
 from producers.api.jobs.bodies import TranscribeBody
 from producers.api.jobs.operations import accepted_job
+from producers.api.jobs.uploads.sources import source_in
 from producers.api.jobs.views import JobSummary, summary
-from producers.api.problems import Problem, problem_document, problem_responses
+from producers.api.problems import Problem, problem_document, problem_responses, retry_seconds
 from producers.api.requests.idempotency import BULK_JOB, JOB, IdempotencyKey, chosen_id, reuse_told
 from producers.api.requests.media_types import BODY_CODES, LINES, StrictRoute, check_media_type
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
@@ -23,7 +24,6 @@ from producers.inputs.strict_json import read_json
 from producers.inputs.validation_errors import invalid
 from producers.jobs.submit import Trace
 from schemas.errors import Outage, Permanent, Rejected, Transient
-from schemas.events import Source
 from sink.process.cancellation import cancel_until_done
 
 PATH = "/api/v1/transcribe/bulk"
@@ -45,6 +45,9 @@ class BulkOutcome(BaseModel):
     status: int = Field(description="What /api/v1/transcribe would have answered.", examples=[202])
     job: JobSummary | None = None
     problem: Problem | None = None
+    retry_after: int | None = Field(
+        None, description="Seconds after which this line may be taken, as Retry-After says for a request of its own."
+    )
 
 
 @router.post(
@@ -108,12 +111,13 @@ class BulkSubmission:
         try:
             return BulkOutcome(line=number, status=HTTPStatus.ACCEPTED, job=await self._accepted(number, line))
         except Permanent as error:
-            problem = problem_document(self.request, error)
+            problem, seconds = problem_document(self.request, error), retry_seconds(error)
         except (Outage, Transient) as error:
             self.is_away = True
             self.request.scope["outage"] = str(error)
-            problem = problem_document(self.request, Rejected("unavailable"))
-        return BulkOutcome(line=number, status=problem.status, problem=problem)
+            away = Rejected("unavailable")
+            problem, seconds = problem_document(self.request, away), retry_seconds(away)
+        return BulkOutcome(line=number, status=problem.status, problem=problem, retry_after=seconds)
 
     async def _accepted(self, number: int, line: bytes) -> JobSummary:
         if self.is_away:
@@ -122,7 +126,9 @@ class BulkSubmission:
             body = TranscribeBody.model_validate(read_json(line))
         except ValidationError as error:
             raise invalid(error, TranscribeBody) from error
-        wanted = body.request(self.tenant, Source(uri=body.url), self.services.now(), self._id(number, body))
+        job_id = self._id(number, body)
+        source = await source_in(body, self.services, self.tenant, job_id)
+        wanted = body.request(self.tenant, source, self.services.now(), job_id)
         with reuse_told(self.idempotency_key, JOB):
             async with self.turns[wanted.job_id]:
                 return summary(await accepted_job(self.services, wanted, self.trace))

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Response
 from producers.api.jobs.admission import QueueTooLong, check_wait
 from producers.api.jobs.bodies import TranscribeBody
 from producers.api.jobs.results.enhanced_ai import ASK_CODES, check_ask
+from producers.api.jobs.uploads import finishing
+from producers.api.jobs.uploads.sources import source_in
 from producers.api.jobs.views import POLL_SECONDS, JobSummary, JobView, job_path, summary, view
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
@@ -18,7 +20,7 @@ from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.jobs.submit import Trace, accept, check, job_record, known
 from schemas import metrics
 from schemas.errors import NotAllowed, Permanent, Rejected
-from schemas.events import JobRequested, Source, TenantPolicy
+from schemas.events import JobRequested, TenantPolicy
 from schemas.process.failpoints import failpoint
 from schemas.tenants.permissions import policy_for
 from schemas.vocabulary.job_states import ENDED
@@ -50,9 +52,9 @@ REQUEST_CODES = (
 @router.post(
     "/transcribe",
     operation_id="transcribe",
-    summary="Transcribe a recording that lies at an address",
+    summary="Transcribe a recording that lies at an address, or was uploaded",
     status_code=202,
-    responses=problem_responses(*REQUEST_CODES),
+    responses=problem_responses(*REQUEST_CODES, *finishing.CODES),
 )
 async def transcribe(
     body: TranscribeBody,
@@ -67,7 +69,8 @@ async def transcribe(
     Sending the same request again is harmless with the same `job_id`, or with the same `Idempotency-Key`.
     """
     job_id = chosen_id(idempotency_key, key.tenant, JOB, body.job_id, "job_id")
-    request = body.request(key.tenant, Source(uri=body.url), services.now(), job_id)
+    source = await source_in(body, services, key.tenant, job_id)
+    request = body.request(key.tenant, source, services.now(), job_id)
     with reuse_told(idempotency_key, JOB):
         return await submit(services, request, trace, response)
 

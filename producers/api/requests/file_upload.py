@@ -1,7 +1,7 @@
 """The file of a form, streamed into the object store while it arrives, and deleted there unless a job takes it."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,9 +34,15 @@ class StoredFile:
 
 @asynccontextmanager
 async def stored_file(
-    request: Request, form: MultipartForm, services: Services, tenant: str
+    request: Request,
+    form: MultipartForm,
+    services: Services,
+    tenant: str,
+    admit: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[StoredFile]:
     """Read a form to its end with its file stored; at the end of the block a file that is not kept is deleted.
+
+    `admit` is called before the file is read, when the fields before it are known, and raises what would be in vain.
 
     Where it is not known whether a job refers to it, since the database was lost at the commit or the request was
     cancelled in it, it stays: the sweep of orphans deletes it if none does. Raises Rejected, also when the tenant is not
@@ -50,7 +56,7 @@ async def stored_file(
         async with services.uploads.one(tenant):
             # before a large file comes in vain; and here, so that a thousand that wait do not ask the database first
             await policy_in_force(services, tenant)
-            file = StoredFile(await _receive(request, form, services, object_key, upload_id))
+            file = StoredFile(await _receive(request, form, services, object_key, upload_id, admit))
     except BaseException:  # a cancellation too: no job refers to it yet, whatever it was
         if form.file_begun:
             await delete()
@@ -65,7 +71,12 @@ async def stored_file(
 
 
 async def _receive(
-    request: Request, form: MultipartForm, services: Services, object_key: str, upload_id: UUID
+    request: Request,
+    form: MultipartForm,
+    services: Services,
+    object_key: str,
+    upload_id: UUID,
+    admit: Callable[[], Awaitable[None]] | None,
 ) -> Source:
     chunks = request.stream()
     try:
@@ -74,6 +85,8 @@ async def _receive(
             if form.file_begun:
                 break
         body = _FileBody(form, chunks)
+        if admit is not None:
+            await admit()
         if form.file_begun:
             await _store(services, object_key, body)
         async for chunk in chunks:

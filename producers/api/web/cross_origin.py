@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from producers.api.jobs.uploads import tus
 from producers.api.openai.accepting import JOB_ID_HEADER
 from producers.api.problems import METHODS
 
 _READ = (
     *("Content-Disposition", "Content-Range", "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy"),
     *("Retry-After", "WWW-Authenticate", "X-Request-ID", JOB_ID_HEADER),
+    *(tus.OFFSET, tus.LENGTH, tus.METADATA, tus.EXPIRES, *tus.ANSWERED),
 )
 _REMEMBERED_SECONDS = 600  # by browsers, which else ask before each request
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import wrap_file
+from rich.progress import Progress
 
 from producers.api.jobs.bodies import JobFields
 from producers.cli.clients.rest import rest_client, service_error
@@ -123,13 +123,18 @@ def _post(source: str | Path, given: dict[str, Any]) -> Mapping[str, Any]:
 def _send(client: Client, source: str | Path, given: dict[str, Any]) -> Mapping[str, Any]:
     if isinstance(source, str):
         return client.submit(source, **given).raw
-    with source.open("rb") as file:
-        console = Console(stderr=True)
-        if not console.is_terminal:
-            return client.upload(file, name=_name(source), **given).raw
-        size = source.stat().st_size
-        with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
-            return client.upload(shown, name=_name(source), **given).raw
+    size, name = source.stat().st_size, _name(source)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task("uploading", total=size)
+        if size >= (least := load(ClientSettings).api_resumable_bytes):
+
+            def move(sent: int, _: int) -> None:
+                shown.update(task, completed=sent)
+
+            return client.upload(source, name=name, resumable_bytes=least, progress=move, **given).raw
+        with source.open("rb") as file, shown.wrap_file(file, task_id=task) as read:
+            return client.upload(read, name=name, resumable_bytes=size + 1, **given).raw
 
 
 def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:

@@ -36,10 +36,11 @@ class JobOptions(TypedDict, total=False):
     metadata: dict[str, str]
 
 
-class JobBody(JobOptions):
-    """A job of many: the address of its recording, and its options."""
+class JobBody(JobOptions, total=False):
+    """A job of many: the address of its recording, or its upload, and its options."""
 
     url: str
+    upload_id: UUID | str
 
 
 class JobFilters(TypedDict, total=False):
@@ -152,6 +153,7 @@ class LineOutcome(Document):
     status: int
     job: Job | None = None
     problem: dict[str, Any] | None = None
+    retry_after: int | None = None
 
 
 class Wait(Document):

@@ -4,20 +4,22 @@ import json
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 from uuid import uuid4
 
 from ..models.jobs import Erasure, Job, JobBody, JobFilters, JobOptions, LineOutcome, Model, Waiting
 from ..protocol.calls import Call, FileForm, Operation, form_fields, json_lines, plain
-from .session import Id, Session, one
+from .session import Id, one
+from .uploads import RESUMABLE_BYTES, Progress, UploadOperations, resume_key
 
 PAGE = 100
 ANSWER_SECONDS = 300.0  # the service answers when the object store has the file, or the database every line
 MOST_LINES, MOST_BYTES = 1000, 2 * 1024 * 1024  # in one request
 
 
-class JobOperations(Session):
+class JobOperations(UploadOperations):
     """Operations of jobs."""
 
     async def submit(self, url: str, *, idempotency_key: str | None = None, **options: Unpack[JobOptions]) -> Job:
@@ -29,19 +31,42 @@ class JobOperations(Session):
         body = plain({"url": url, **options})
         return await self._sent(_submission(Operation.TRANSCRIBE, one(Job), idempotency_key, options, body=body))
 
+    async def submit_uploaded(
+        self, upload_id: Id, *, idempotency_key: str | None = None, **options: Unpack[JobOptions]
+    ) -> Job:
+        """The job of an upload in pieces, or of a presigned one, that has come whole."""
+        body = plain({"upload_id": upload_id, **options})
+        call = _submission(
+            Operation.TRANSCRIBE, one(Job), idempotency_key, options, body=body, answer_seconds=ANSWER_SECONDS
+        )
+        return await self._sent(call)
+
     async def upload(
         self,
         file: str | os.PathLike[str] | BinaryIO,
         *,
         name: str | None = None,
         idempotency_key: str | None = None,
+        resumable_bytes: int = RESUMABLE_BYTES,
+        progress: Progress | None = None,
         **options: Unpack[JobOptions],
     ) -> Job:
         """The job of a recording that is sent, read from the disk meanwhile; `name` is what it is called there.
 
-        A file that is open already is read from its beginning; one that cannot seek from where it is, and sent once.
+        A file of `resumable_bytes` and more goes in pieces: over lost connections, and for a path from where an earlier
+        try ended, also of another run of the program; `progress` is called with the bytes that have come, and all. A file
+        that is open already is read from its beginning; one that cannot seek from where it is, and sent once.
         """
         opened, called, can_repeat = _opening(file)
+        if can_repeat:
+            with await self._transport.perform(opened) as content:
+                size = await self._transport.perform(partial(content.seek, 0, os.SEEK_END))
+                if size >= max(1, resumable_bytes):
+                    key = resume_key(file) if isinstance(file, str | os.PathLike) else None
+                    priority = options.get("priority")
+                    sent = await self._pieces_sent(content, size, key, progress, name=name or called, priority=priority)
+                    return await self.submit_uploaded(sent.upload_id, idempotency_key=idempotency_key, **options)
+                await self._transport.perform(partial(content.seek, 0))
         form = FileForm(form_fields(options), name or called, opened)
         call = _submission(
             Operation.TRANSCRIBE_UPLOAD, one(Job), idempotency_key, options, form=form, can_repeat=can_repeat
@@ -115,6 +140,7 @@ def _submission(
     body: dict[str, Any] | None = None,
     form: FileForm | None = None,
     can_repeat: bool = True,
+    answer_seconds: float | None = None,
 ) -> Call[Job]:
     """The call that makes a job, harmless to send again by its key or its own id; the service takes one of the two."""
     headers = {"Idempotency-Key": key or str(uuid4())} if key or options.get("job_id") is None else {}
@@ -125,7 +151,7 @@ def _submission(
         headers=headers,
         body=body,
         form=form,
-        answer_seconds=ANSWER_SECONDS if form else None,
+        answer_seconds=ANSWER_SECONDS if form else answer_seconds,
         is_repeatable=can_repeat,
     )
 

@@ -10,11 +10,15 @@ from tests.chaos.proxies import HOST, Proxy
 
 
 class CuttingProxy(Proxy):
-    """Passes everything on; `cut` ends what is open, `most_bytes` ends each connection when so much came back."""
+    """Passes everything on; `cut` ends what is open, `most_bytes` ends each connection when so much came back.
+
+    `sent_bytes` ends one of them, when so much has gone forth.
+    """
 
     def __init__(self, port: int, target: int) -> None:
         super().__init__(port, target)
         self.most_bytes: int | None = None
+        self.sent_bytes: int | None = None
         self.accepted = 0
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -38,6 +42,12 @@ class CuttingProxy(Proxy):
             while data := await reader.read(65536):
                 upstream.write(data)
                 await upstream.drain()
+                if self.sent_bytes is not None:
+                    self.sent_bytes -= len(data)
+                    if self.sent_bytes <= 0:
+                        self.sent_bytes = None
+                        client.transport.abort()
+                        return
         finally:
             self._open.discard(client)
 

@@ -12,6 +12,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
+from producers.api.jobs.uploads.tus import PIECE
 from producers.api.openai.errors import is_openai
 from producers.api.requests.media_types import LINES
 from producers.api.web.contract.registry_errors import MEDIA_TYPE as REGISTRY_MEDIA_TYPE
@@ -50,7 +51,7 @@ Ids = Mapping[str, Collection[str]]
 """Ids of things that are there, by the name of the parameter that takes them."""
 
 
-@schemathesis.serializer(LINES)
+@schemathesis.serializer(LINES, PIECE)
 def _lines(context: Any, value: Any) -> bytes:
     """A body of the media type that schemathesis has no serializer for: it is drawn as text."""
     return value if isinstance(value, bytes) else str(value).encode(errors="surrogatepass")

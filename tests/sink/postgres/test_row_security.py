@@ -214,7 +214,9 @@ async def test_a_tenant_has_no_rights_that_its_requests_do_not_need(db: Database
         )
         rights = {row["table_name"]: row["rights"] for row in await cursor.fetchall()}
     deletes = {table for table, granted in rights.items() if "DELETE" in granted}
-    assert deletes == {"webhook_endpoints", "webhook_old_secrets", "webhook_deliveries", "enhancement_answers"}
+    assert deletes == {
+        *("webhook_endpoints", "webhook_old_secrets", "webhook_deliveries", "enhancement_answers", "uploads"),
+    }
     assert "TRUNCATE" not in " ".join(rights.values())
     assert rights["outbox"] == "INSERT"
     assert rights["segments"] == "SELECT"
