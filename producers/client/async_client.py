@@ -8,6 +8,7 @@ import httpx
 from .operations.following import FollowingOperations
 from .operations.jobs import JobOperations
 from .operations.keys import KeyOperations
+from .operations.operators import OperatorOperations
 from .operations.recordings import RecordingOperations
 from .operations.revisions import RevisionOperations
 from .operations.session import Session
@@ -23,6 +24,7 @@ class Operations(
     RevisionOperations,
     WebhookOperations,
     KeyOperations,
+    OperatorOperations,
     Session,
 ):
     """All operations."""
