@@ -39,6 +39,7 @@ WITHOUT_CODE = {
     "deploy/local/artifacts": "What the local stack fetches beside wheels: addresses and digests.",
     "deploy/requirements": "The locked, hashed packages: one file an image role, made by `deploy/lock`.",
     "producers/api/pages": "The files of the page at / and of /docs and /redoc, which need no internet.",
+    "producers/pictures": "The page as it looks, for this documentation; not installed.",
     "schemas/avro": "The Avro schemas: the wire truth, their ids in `manifest.json`.",
     "schemas/avro/released": "Every schema that was ever released, by its id; never changed.",
     "sink/migrations": "The database, forward only: each file is applied once, in order.",

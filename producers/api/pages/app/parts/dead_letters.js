@@ -87,11 +87,11 @@ function Letter({ letter }) {
       ${letter.origin && html`<dt>It came from</dt><dd><code>${letter.origin}</code></dd>`}
       ${letter.handled && html`<dt>Done about it</dt><dd dir="auto">${letter.handled.action} by ${letter.handled.by}, ${date(letter.handled.at)}</dd>`}
     </dl>
+    <p class="muted">To send it again: <code>scribe dlq redrive ${letter.item}</code>. If nothing is to be done:
+      ${" "}<code>scribe dlq discard ${letter.item}</code>.</p>
     <${Failure} error=${error} again=${load} />
     ${whole && html`<${Contents} letter=${whole} />`}
     ${!whole && !error && html`<p class="muted">Loading…</p>`}
-    <p class="muted">To send it again: <code>scribe dlq redrive ${letter.item}</code>. If nothing is to be done:
-      ${" "}<code>scribe dlq discard ${letter.item}</code>.</p>
   </details>`;
 }
 

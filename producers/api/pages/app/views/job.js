@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm-3.1.1.js";
 import { get, send } from "../api.js";
 import { keepLoading } from "../updates.js";
-import { age, clock, date, hasEnded, languageInWords, nameOf, speakerInWords, stateInWords } from "../words.js";
+import { age, clock, counted, date, hasEnded, languageInWords, nameOf, stateInWords } from "../words.js";
 import { announce } from "../parts/announcer.js";
 import { Confirm } from "../parts/confirm.js";
 import { Failure } from "../parts/failure.js";
@@ -104,7 +104,7 @@ function facts(job) {
   return [
     languageInWords(result?.language || options.language),
     clock(result?.duration ?? job.progress.total_seconds),
-    result?.speakers.length ? result.speakers.map(speakerInWords).join(", ") : "",
+    result?.speakers.length ? counted(result.speakers.length, "speaker") : "", // their names are with what they say
     date(job.requested_at),
   ].filter(Boolean);
 }
