@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
 from producers.client import Client
+from schemas.events import JobRequested
 from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
 from schemas.settings.kafka import KafkaSettings
 from schemas.tenants.scopes import Scope
@@ -64,7 +65,9 @@ def test_dead_letters_are_listed_page_by_page_and_read(
     reading: RunningShim, kafka: str, dlqs: dict[str, str], run_here: Run
 ) -> None:
     tenant, job_id = f"t{uuid4().hex}", uuid4()
-    request = replace(SAMPLES["JobRequested-full"], tenant=tenant, job_id=job_id)
+    sample = SAMPLES["JobRequested-full"]
+    assert isinstance(sample, JobRequested)
+    request = replace(sample, tenant=tenant, job_id=job_id)
     value = Serde().encode(request)
     publish_to(kafka, letter(TRANSCRIBERS, value, "internal", HOSTILE, str(job_id)))
     publish_to(kafka, letter(PERSIST, value, "retries_exhausted", "again and again", str(job_id)))

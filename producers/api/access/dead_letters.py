@@ -40,10 +40,10 @@ CLIENT_ID = "scribe-api"
 
 
 class HandlingView(BaseModel):
-    """What an operator did about a dead letter."""
+    """The last action of an operator on a dead letter."""
 
     action: str = Field(examples=["redrive"])
-    by: str = Field(examples=["operator anna"])
+    requested_by: str = Field(examples=["operator anna"])
     at: datetime
     is_done: bool = Field(description="False: the command is not known to have ended.")
 
@@ -192,4 +192,4 @@ async def _handled(services: Services, written: Mapping[Origin, datetime]) -> di
 def _handling(entry: ReplayEntry | None) -> HandlingView | None:
     if entry is None:
         return None
-    return HandlingView(action=entry.action, by=entry.by, at=entry.at, is_done=entry.done_at is not None)
+    return HandlingView(action=entry.action, requested_by=entry.by, at=entry.at, is_done=entry.done_at is not None)

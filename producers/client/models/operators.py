@@ -1,4 +1,4 @@
-"""What operators see: dead letters of all groups, and why a job of any tenant waits."""
+"""Dead letters of all groups, and explanations of jobs of any tenant, for operators."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,10 +8,10 @@ from .jobs import Wait
 
 
 class Handling(Document):
-    """What an operator did about a dead letter; it is not known to have ended where `is_done` is false."""
+    """The last action of an operator on a dead letter; not known to have ended where `is_done` is false."""
 
     action: str
-    by: str
+    requested_by: str
     at: datetime
     is_done: bool
 

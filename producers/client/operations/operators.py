@@ -24,7 +24,7 @@ class OperatorOperations(Session):
         until: datetime | str | None = None,
         limit: int | None = None,
     ) -> AsyncGenerator[DeadLetter, None]:
-        """What consumer groups have set aside, the newest first, without what is in it."""
+        """Dead letters of all groups, the newest first, without what is in them."""
         query = {"group": group, "code": code, "tenant": tenant, "job_id": job_id, "since": since, "until": until}
         return self._listed(Operation.LIST_DEAD_LETTERS, "dead_letters", DeadLetter, query, limit, PAGE)
 
@@ -35,5 +35,5 @@ class OperatorOperations(Session):
         return await self._got(operation, DeadLetter, group=group, partition=partition, offset=offset)
 
     async def explain(self, job_id: Id) -> StuckJob:
-        """Why a job of any tenant has not come further, with the evidence and what to do."""
+        """The gates that hold a job of any tenant, with the evidence and what to do."""
         return await self._got(Operation.EXPLAIN_JOB, StuckJob, job_id=job_id)

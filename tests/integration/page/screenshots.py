@@ -97,7 +97,7 @@ def _fill(client: Client, kafka: str) -> dict[str, str]:
     producer.produce(JOBS, b"PK\x03\x04 not what a job looks like", key=b"import-2031-01-31")
     producer.flush()
     known = {job.name: job for job in client.jobs(state="completed")}
-    for name, language in ((LANGUAGES, None), (HEBREW, "he")):
+    for name, language in ((LANGUAGES, "it"), (HEBREW, "he")):
         if name not in known:
             sound = _playable(RECORDINGS / name) if name.endswith(".wav") else RECORDINGS / name
             known[name] = client.wait(client.upload(sound, name=name, language=language).job_id)
@@ -115,7 +115,7 @@ def _playable(path: Path) -> BytesIO:
     """A recording in a codec that browsers know, which ADPCM is not."""
     with av.open(str(path)) as media:
         parts = [frame.to_ndarray().ravel() for frame in media.decode(audio=0)]
-        return BytesIO(wave(np.concatenate(parts) / np.float32(2**15), rate=media.streams.audio[0].rate))
+        return BytesIO(wave(np.concatenate(parts).astype(np.float32) / 2**15, rate=media.streams.audio[0].rate))
 
 
 def _as_spoken(client: Client, job_id: UUID) -> list[SegmentEdit]:

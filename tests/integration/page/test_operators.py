@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from playwright.sync_api import Browser, expect
 
 from deploy.local.stack import Stack
+from schemas.events import JobRequested
 from schemas.settings.kafka import KafkaSettings
 from schemas.tenants.scopes import Scope
 from schemas.topics import GROUPS, JOBS, TRANSCRIBERS, dlq_topic
@@ -57,18 +59,16 @@ def operator(shim: RunningShim, tenant: str) -> str:
 def set_aside(kafka: str, tenant: str) -> tuple[str, str]:
     """The ids of jobs whose event, and whose bytes that nobody can read, are dead letters."""
     ids = str(uuid.uuid4()), str(uuid.uuid4())
-    request = replace(SAMPLES["JobRequested-full"], tenant=tenant, job_id=uuid.UUID(ids[0]), metadata={"note": HOSTILE})
+    sample = SAMPLES["JobRequested-full"]
+    assert isinstance(sample, JobRequested)
+    request = replace(sample, tenant=tenant, job_id=uuid.UUID(ids[0]), metadata={"note": HOSTILE})
     for job_id, value, code in zip(
         ids, (Serde().encode(request), b"<b>\xff"), ("internal", "undecodable"), strict=True
     ):
         headers = dead_letter_headers(
             {"x-upstream": HOSTILE}, Origin(JOBS, 0, 5), TRANSCRIBERS, "poison", code, HOSTILE
         )
-        elsewhere(
-            lambda value=value, job_id=job_id, headers=headers: publish_to(
-                kafka, Record(dlq_topic(TRANSCRIBERS), job_id.encode(), value, headers)
-            )
-        )
+        elsewhere(partial(publish_to, kafka, Record(dlq_topic(TRANSCRIBERS), job_id.encode(), value, headers)))
     return ids
 
 

@@ -85,7 +85,7 @@ function Letter({ letter }) {
       ${letter.job_id && html`<dt>Job</dt><dd><a href=${`#/operator?job=${letter.job_id}`}><code>${letter.job_id}</code></a></dd>`}
       ${letter.event && html`<dt>Event</dt><dd>${letter.event}${letter.run ? `, run ${letter.run}` : ""}</dd>`}
       ${letter.origin && html`<dt>It came from</dt><dd><code>${letter.origin}</code></dd>`}
-      ${letter.handled && html`<dt>Done about it</dt><dd dir="auto">${letter.handled.action} by ${letter.handled.by}, ${date(letter.handled.at)}</dd>`}
+      ${letter.handled && html`<dt>Done about it</dt><dd dir="auto">${letter.handled.action} by ${letter.handled.requested_by}, ${date(letter.handled.at)}</dd>`}
     </dl>
     <p class="muted">To send it again: <code>scribe dlq redrive ${letter.item}</code>. If nothing is to be done:
       ${" "}<code>scribe dlq discard ${letter.item}</code>.</p>
