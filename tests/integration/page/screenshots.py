@@ -115,7 +115,9 @@ def _playable(path: Path) -> BytesIO:
     """A recording in a codec that browsers know, which ADPCM is not."""
     with av.open(str(path)) as media:
         parts = [frame.to_ndarray().ravel() for frame in media.decode(audio=0)]
-        return BytesIO(wave(np.concatenate(parts).astype(np.float32) / 2**15, rate=media.streams.audio[0].rate))
+        return BytesIO(
+            wave(np.concatenate(parts).astype(np.float32) / np.float32(2**15), rate=media.streams.audio[0].rate)
+        )
 
 
 def _as_spoken(client: Client, job_id: UUID) -> list[SegmentEdit]:
