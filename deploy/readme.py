@@ -40,6 +40,7 @@ WITHOUT_CODE = {
     "deploy/requirements": "The locked, hashed packages: one file an image role, made by `deploy/lock`.",
     "producers/api/pages": "The files of the page at / and of /docs and /redoc, which need no internet.",
     "producers/examples": "Clients of Kafka in Java, Go and the shell: a job in, its transcript out.",
+    "producers/pictures": "The page as it looks, for this documentation; not installed.",
     "schemas/avro": "The Avro schemas: the wire truth, their ids in `manifest.json`.",
     "schemas/avro/released": "Every schema that was ever released, by its id; never changed.",
     "sink/migrations": "The database, forward only: each file is applied once, in order.",

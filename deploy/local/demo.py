@@ -32,6 +32,7 @@ from deploy.local.stack import Stack
 from schemas.errors import Permanent
 from schemas.events import Options
 from schemas.models.registry import DEFAULT_FILE, known_as, load_registry
+from schemas.tenants.scopes import Scope
 
 RECORDINGS = Path(__file__).parent / "recordings"
 CONVERSATION = RECORDINGS / "four-voices.opus"
@@ -242,12 +243,13 @@ def _stay(service: ServiceProcesses, stack: Stack, place: Path) -> None:
     for label, value in (
         ("page", f"{service.api_url}/"),
         ("key", service.environment["SCRIBE_API_KEY"]),
+        ("operator", service.new_key(*Scope)),
         ("shell", f"source {script}"),
         ("REST", f"{service.api_url}/docs"),
         ("Kafka", stack.kafka_bootstrap),
         ("logs", str(service.folder / "logs")),
     ):
-        console.print(f"{label:<6} {value}", soft_wrap=True, markup=False)
+        console.print(f"{label:<8} {value}", soft_wrap=True, markup=False)
     signal.pause()
 
 

@@ -67,6 +67,7 @@ class ServiceProcesses:
             "SCRIBE_AUDIO_CACHE_DIR": str(self.folder / "audio"),
             "SCRIBE_PUBLIC_URL": self.api_url,
             "SCRIBE_API_URL": self.api_url,
+            "SCRIBE_API_DEAD_LETTERS": "true",
             "SCRIBE_API_PORT": str(self.chosen.get("api", 0)),
             "ENHANCED_AI_ENDPOINT": f"http://{ports.HOST}:{self.chosen.get('ai', 0)}/v1",
             "SCRIBE_ENHANCED_AI_KIND": "openai",
@@ -105,7 +106,12 @@ class ServiceProcesses:
         self.command("topics", "apply", "--partitions", str(PARTITIONS))
         migrate(self.environment["SCRIBE_POSTGRES_DSN"])
         self.command("tenants", "set", TENANT, "--enhanced-ai")
-        created = self.command("keys", "create", "--tenant", TENANT, "--json")
+        return self.new_key()
+
+    def new_key(self, *scopes: str) -> str:
+        """A key of the tenant with these scopes, without any with the usual ones."""
+        named = [word for scope in scopes for word in ("--scope", scope)]
+        created = self.command("keys", "create", "--tenant", TENANT, "--json", *named)
         return str(json.loads(created.stdout)["key"])
 
     def webhook_secret(self, tenant: str, url: str) -> str:

@@ -63,6 +63,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             unknown_tenant=settings.unknown_tenant,
             most_wait_seconds=settings.api_most_wait_seconds,
             wait_seconds=settings.api_wait_seconds,
+            dead_letters=settings if settings.api_dead_letters else None,
             public_url=settings.public_url,
             requests_per_minute=settings.api_requests_per_minute,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api.access import keys, usage
+from producers.api.access import dead_letters, keys, stuck_jobs, usage
 from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
@@ -55,7 +55,7 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
         *(operations, transcripts, revisions, bulk, waiting, listing, streams),
         *(form, pieces, presigned),
         *(erasures, search, enhanced_ai, models, audio),
-        *(endpoints, deliveries, keys, usage),
+        *(endpoints, deliveries, keys, usage, dead_letters, stuck_jobs),
     )
     app.state.parameters = known_parameters(module.router for module in modules)
     for module in modules:

@@ -24,6 +24,7 @@ from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.models.registry import ModelRegistry
 from schemas.ports import ObjectStore
+from schemas.settings.kafka import KafkaSettings
 from schemas.tenants.permissions import UnknownTenant
 from schemas.tenants.scopes import check_scope, scope_for
 from schemas.wire.catalog import ManifestCatalog, SchemaCatalog
@@ -78,6 +79,8 @@ class Services:
     """Estimated time until a new job begins beyond which it is refused, None for no limit."""
     wait_seconds: float = 570.0
     """How long a request waits for the end of its job."""
+    dead_letters: KafkaSettings | None = None
+    """The broker whose dead letters operators may read, None where the shim reads none."""
     public_url: str = "http://127.0.0.1:8000"
     requests_per_minute: int = 0
     """Of a key without a limit of its own; 0: no limit."""
@@ -104,6 +107,7 @@ class Services:
     listeners: TenantConcurrencyLimiter = field(
         default_factory=lambda: TenantConcurrencyLimiter(LISTENERS, LISTENERS // 2, UPLOAD_WAIT_SECONDS)
     )
+    dead_letter_reads: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(2, 2))
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
     events: EventHub = field(default_factory=EventHub)
     catch_ups: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(seconds=30.0))
@@ -131,7 +135,9 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 KEY_HEADER = "X-API-Key"
 KEYS = "keys"
-"""The tag of the operations over keys, which check the scopes that they need themselves."""
+OPERATORS = "operators"
+"""Tags of operations that check the scopes that they need themselves."""
+_OWN_SCOPES = frozenset({KEYS, OPERATORS})
 KEY_IN_SCOPE = "api_key"
 
 
@@ -160,7 +166,7 @@ async def _verified(services: Services, request: Request) -> ApiKey:
     key = await (_logged_in(services, request) if text is None else services.keys.verify(services.database, text))
     if key is None:
         raise Rejected("unauthorized")
-    if KEYS not in request.scope["route"].tags:
+    if _OWN_SCOPES.isdisjoint(request.scope["route"].tags):
         check_scope(key.scopes, scope_for(request.method))
     check_parameters(request)
     return key

@@ -8,6 +8,7 @@ import httpx
 from .operations.following import FollowingOperations
 from .operations.jobs import JobOperations
 from .operations.keys import KeyOperations
+from .operations.operators import OperatorOperations
 from .operations.recordings import RecordingOperations
 from .operations.revisions import RevisionOperations
 from .operations.session import Session
@@ -25,6 +26,7 @@ class Operations(
     WebhookOperations,
     KeyOperations,
     UploadOperations,
+    OperatorOperations,
     Session,
 ):
     """All operations."""

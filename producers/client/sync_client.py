@@ -147,6 +147,9 @@ class Client:
     keys = Blocking(Operations.keys)
     usage = Blocking(Operations.usage)
     revoke_key = Blocking(Operations.revoke_key)
+    dead_letters = Listing(Operations.dead_letters)
+    dead_letter = Blocking(Operations.dead_letter)
+    explain = Blocking(Operations.explain)
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"

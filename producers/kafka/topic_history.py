@@ -38,20 +38,20 @@ class StoredRecord:
 class TopicHistory:
     """Reads committed records without affecting others; belongs to one thread; methods raise Outage and Fatal."""
 
-    def __init__(self, settings: KafkaSettings, consumer: Consumer) -> None:
+    def __init__(self, settings: KafkaSettings, consumer: Consumer, client_id: str) -> None:
         self._settings = settings
         self._consumer = consumer
-        self._unreadable = UnreadableBatches(settings, "scribe-cli")
+        self._unreadable = UnreadableBatches(settings, client_id)
 
     @classmethod
     @contextmanager
-    def open(cls, settings: KafkaSettings) -> Iterator["TopicHistory"]:
+    def open(cls, settings: KafkaSettings, client_id: str = "scribe-cli") -> Iterator["TopicHistory"]:
         """A reader on the broker of the settings."""
-        config = reading_config(settings, "scribe-cli", fetch_bytes=BULK_FETCH_BYTES)
+        config = reading_config(settings, client_id, fetch_bytes=BULK_FETCH_BYTES)
         with options_checked():
             consumer = Consumer({**config, "log_level": 0}, logger=client_log)
         with closing(consumer):
-            yield cls(settings, consumer)
+            yield cls(settings, consumer, client_id)
 
     def records(self, topics: Sequence[str], since: datetime | None = None) -> Iterator[StoredRecord]:
         """Every readable record in the topics now, from `since` if it is given; in order by partition."""

@@ -1,5 +1,6 @@
 """Database facts about a job's wait: for its tenant under row security, for operators without limits."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -25,9 +26,9 @@ async def facts_for_tenant(database: Database, job_id: UUID, tenant: str, second
     return facts if job.state in ENDED else replace(facts, unpublished=await _soon(database, job_id, seconds))
 
 
-async def facts_for_operator(database: Database, job_id: UUID) -> RowFacts:
-    """All facts in the database, also for an unknown job."""
-    async with database.connection() as connection:
+async def facts_for_operator(database: Database, job_id: UUID, seconds: float | None = None) -> RowFacts:
+    """All facts in the database, also for an unknown job; each statement may take `seconds`, if there are any."""
+    async with database.connection() as connection, limited(connection, seconds) if seconds else nullcontext():
         job = await find_any(connection, job_id)
         records = await unpublished(connection, job_id, refused_too=True)
         if job is None:

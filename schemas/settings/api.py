@@ -46,6 +46,8 @@ class ApiSettings(Settings):
     """Whether the shim's connections keep prepared statements, which saves PostgreSQL work; not through a proxy that pools transactions and knows none (PgBouncer before 1.21)."""
     webhook_max_endpoints: int = Field(default=1000, ge=1)
     """Endpoints that a tenant may register over REST. Those that its jobs name are registered whatever their number, and count."""
+    api_dead_letters: bool = False
+    """Whether keys with the scope `operator` may read the dead letters of all groups over REST and on the page; the shim's user at the broker then needs the right to read the topics `scribe.*.dlq`, and the shim the way there, which it needs for nothing else."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which clients reach the shim; the links in webhooks start with it, and if it is https, browsers send the cookie of the page over nothing else."""
 

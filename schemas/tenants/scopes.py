@@ -19,7 +19,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.READ: "see jobs, transcripts and webhooks of the tenant",
     Scope.WRITE: "hand in, cancel and erase jobs, correct transcripts, and change webhooks",
     Scope.ADMIN: "make, list and revoke keys of the tenant",
-    Scope.OPERATOR: "make, list and revoke keys of every tenant",
+    Scope.OPERATOR: "make, list and revoke keys of every tenant, see dead letters, and why any job waits",
 }
 USUAL = frozenset({Scope.READ, Scope.WRITE})
 """The scopes of a key for which none are named."""

@@ -25,6 +25,7 @@ from schemas.process.command_line import one_command
 from schemas.settings.base import variable_of
 from schemas.settings.concerns import SETTINGS
 from streams.command import cli as streams_cli
+from tests.integration.page.screenshots import MOST_BYTES
 from tests.structure.test_layout import tracked
 
 VARIABLES = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
@@ -110,6 +111,31 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not file.exists() or (anchor and anchor not in anchors(file)):
             broken.append(target)
     assert broken == []
+
+
+PICTURES = ROOT / "producers" / "pictures"
+MOST_PICTURES = 6
+
+
+@each_page
+def test_pictures_are_there_and_say_what_they_show(page: Path) -> None:
+    for words, target in re.findall(r"!\[(.*?)\]\(([^)\s]+)\)", page.read_text()):
+        picture = (page.parent / target).resolve()
+        assert picture in tracked(), target
+        assert picture.stat().st_size <= MOST_BYTES, target
+        assert len(words.split()) > 2, target
+
+
+def test_all_pictures_are_shown_and_few() -> None:
+    shown = {
+        (page.parent / target).resolve()
+        for page in pages()
+        for target in re.findall(r"!\[.*?\]\(([^)\s]+)\)", page.read_text())
+    }
+    kept = {path for path in tracked() if path.parent == PICTURES}
+    assert kept
+    assert kept <= shown
+    assert len(kept) <= MOST_PICTURES
 
 
 @each_page

@@ -1,1 +1,1 @@
-"""REST operations over API keys, for whoever manages those of a tenant or of all."""
+"""REST operations over API keys and usage, for whoever manages a tenant, and over dead letters and any job, for operators."""

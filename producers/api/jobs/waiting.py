@@ -66,11 +66,12 @@ def _view(explanation: Explanation) -> WaitingView:
         since=explanation.since,
         held=bool(explanation.waits),
         message=explanation.sentence,
-        waits=[_wait(wait) for wait in explanation.waits],
+        waits=[wait_view(wait) for wait in explanation.waits],
     )
 
 
-def _wait(wait: Wait) -> WaitView:
+def wait_view(wait: Wait) -> WaitView:
+    """A part that is held, as clients read it."""
     return WaitView(
         subject=wait.subject.value,
         id=wait.id,

@@ -3,16 +3,18 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from schemas.errors import Rejected
 
 T = TypeVar("T")
 MAX_CHARS = 200
+MAX_OFFSETS_CHARS = 4000
 _MAX_NUMBER = 2**31
+_MAX_OFFSET = 2**63
 _NOT_OURS = "is not one that this service gave out"
 _ANOTHERS = "belongs to another list or other filters: send those of the page before, or begin without a cursor"
 
@@ -30,8 +32,7 @@ def page_of(found: Sequence[T], limit: int) -> tuple[Sequence[T], T | None]:
 
 def to_cursor(which: int, at: datetime, identity: UUID, *position: int) -> str:
     """The cursor of a position in a list (`list_of`): time and id, followed by a position where there is one."""
-    place = [at.isoformat(), identity.hex, which, *position]
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+    return _encoded([at.isoformat(), identity.hex, which, *position])
 
 
 def from_cursor(text: str | None, which: int) -> tuple[datetime, UUID] | None:
@@ -49,12 +50,44 @@ def from_position_cursor(text: str | None, which: int) -> tuple[datetime, UUID, 
     return place and (*place[:2], place[2][0])
 
 
+def to_offsets_cursor(which: int, offsets: Mapping[tuple[str, int], int]) -> str:
+    """The cursor of a list over partitions: of each name and number the offset below which it goes on."""
+    by_name: dict[str, dict[int, int]] = {}
+    for (name, number), offset in offsets.items():
+        by_name.setdefault(name, {})[number] = offset
+    return _encoded([which, by_name])
+
+
+def from_offsets_cursor(text: str | None, which: int) -> dict[tuple[str, int], int] | None:
+    """The offsets in a cursor; raises as `from_cursor`."""
+    if text is None:
+        return None
+    try:
+        ours, by_name = _decoded(text)
+        offsets = {(name, int(number)): at for name, each in by_name.items() for number, at in each.items()}
+        if not all(type(at) is int and 0 <= at < _MAX_OFFSET for at in offsets.values()):
+            raise ValueError("no offsets")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _wrong(_NOT_OURS) from error
+    if ours != which:
+        raise _wrong(_ANOTHERS)
+    return offsets
+
+
+def _encoded(place: Sequence[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> Any:
+    padded = text + "=" * (-len(text) % 4)
+    return json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+
+
 def _read(text: str | None, which: int, positions: int) -> tuple[datetime, UUID, list[int]] | None:
     if text is None:
         return None
     try:
-        padded = text + "=" * (-len(text) % 4)
-        at, identity, *numbers = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        at, identity, *numbers = _decoded(text)
         place = datetime.fromisoformat(at), UUID(identity), numbers[1:]
         if place[0].tzinfo is None:
             raise ValueError("a time without zone")

@@ -15,6 +15,8 @@ from producers.api.web.session_cookie import clear_cookie, session_of, set_cooki
 from producers.inputs.strict_json import read_json
 from producers.inputs.validation_errors import invalid
 from schemas.models.registry import WHISPER_LANGUAGES
+from schemas.tenants.scopes import Scope
+from schemas.topics import GROUPS
 from sink.tenants.sessions import Session, open_session
 
 router = APIRouter(include_in_schema=False)
@@ -78,6 +80,9 @@ def _described(services: Services, session: Session | None) -> dict[str, object]
         "upload_max_bytes": services.upload_max_bytes,
         "enhanced_ai": services.llm_models is not None,
         "webhooks": services.secrets is not None,
+        "operator": Scope.OPERATOR in session.key.scopes,
+        "dead_letters": services.dead_letters is not None,
+        "groups": [group.removeprefix("scribe.") for group in GROUPS],
     }
 
 

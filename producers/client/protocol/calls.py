@@ -57,6 +57,9 @@ class Operation(Enum):
     LIST_KEYS = "GET", "/api/v1/keys"
     GET_USAGE = "GET", "/api/v1/usage"
     REVOKE_KEY = "DELETE", "/api/v1/keys/{key_id}"
+    LIST_DEAD_LETTERS = "GET", "/api/v1/operator/dead-letters"
+    GET_DEAD_LETTER = "GET", "/api/v1/operator/dead-letters/{group}/{partition}/{offset}"
+    EXPLAIN_JOB = "GET", "/api/v1/operator/jobs/{job_id}/waiting"
 
     @property
     def method(self) -> str:

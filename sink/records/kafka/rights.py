@@ -123,7 +123,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
     "operator": tuple(_operator()),
     "upstream": tuple(_topics(Operation.WRITE, (JOBS, JOBS_EXPRESS))),
 }
-"""By process; those that are not here (api, dispatch, retain) never talk to the broker.
+"""By process; those that are not here (api, dispatch, retain) never talk to the broker, but for a shim that shows dead letters.
 
 `upstream` are the systems that submit jobs without REST; the `operator` runs `scribe` commands.
 """

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from deploy.local.receiver import Receiver
-from producers.client import Client, Conflict, InvalidRequest, NotFound
+from producers.client import Client, Conflict, InvalidRequest, NotFound, ProblemError
 from schemas.events import TenantPolicy
 from schemas.tenants.scopes import Scope
 from sink.tenants.api_keys import create_key
@@ -107,6 +107,23 @@ def test_the_usage_of_a_tenant_is_told_by_day(shim: RunningShim, api: Client) ->
     assert [(day.day, day.completed) for day in found.days] == [(AT.date(), 1)]
     assert found.total.audio_seconds == TRANSCRIPT.duration
     assert api.usage().total.failed == 0
+
+
+def test_an_operator_asks_about_any_job_and_for_dead_letters_where_they_are_offered(
+    shim: RunningShim, api: Client, client_of: Opener
+) -> None:
+    """What is in dead letters is read in test_rest_operators.py."""
+    job_id = api.submit(URL).job_id
+    scopes = frozenset({Scope.OPERATOR})
+    operator = client_of(shim.url, in_database(shim.dsn, lambda database: create_key(database, "ops", scopes=scopes)))
+    found = operator.explain(job_id)
+    assert (found.tenant, found.waits[0].reason, found.waits[0].subject) == ("acme", "outbox_unpublished", "job")
+    with pytest.raises(ProblemError) as refused:
+        list(operator.dead_letters())
+    assert refused.value.code == "not_offered"
+    with pytest.raises(ProblemError) as refused:
+        operator.dead_letter("persist/0/1")
+    assert refused.value.code == "not_offered"
 
 
 def test_jobs_are_listed_page_by_page(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,59 @@ def test_a_conflict_with_a_new_run_is_told_too(
     visit.faults.clear()
 
 
+def begun_anew(shim: RunningShim, request: JobRequested) -> JobRequested:
+    """Somebody replays the job."""
+    again = replace(request, run=request.run + 1)
+    elsewhere(lambda: in_transaction(shim.dsn, lambda connection: apply_request(connection, again)))
+    return again
+
+
+def test_what_is_typed_outlives_a_new_run_and_is_saved_in_it(
+    visit: PageVisit, shim: RunningShim, key: str, request_: JobRequested
+) -> None:
+    page = opened(visit, shim, request_)
+    page.locator(".line .edit").first.click()
+    field(page).fill("mine")
+    again = begun_anew(shim, request_)
+    news = page.locator(".sticky .notice")
+    expect(news).to_contain_text("is being done anew")
+    expect(field(page)).to_have_value("mine")
+    completed(shim, again, transcript_of("heard anew", "another voice", *LINES[2:]))
+    expect(news).to_contain_text("There is a new transcript")
+    expect(field(page)).to_have_value("mine")
+    assert visit.serious() == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".editing [role=alert]")).to_contain_text("it says now: “heard anew”")
+    page.get_by_role("button", name="Save").click()
+    expect(lines(page)).to_have_text(["mine", "another voice", *LINES[2:]])
+    expect(news).to_have_count(0)
+    expect(page.locator(".line .edit").first).to_be_focused()
+    assert texts_of(shim, key, request_)[:2] == ["mine", "another voice"]
+    visit.faults.clear()
+
+
+def test_who_gives_up_what_is_typed_sees_the_new_run(
+    visit: PageVisit, shim: RunningShim, request_: JobRequested
+) -> None:
+    page = opened(visit, shim, request_)
+    page.get_by_role("button", name="Rename Speaker 1").first.click()
+    field(page).fill("Anna")
+    completed(shim, begun_anew(shim, request_), transcript_of("heard anew"))
+    expect(page.locator(".sticky .notice")).to_contain_text("There is a new transcript")
+    field(page).press("Escape")
+    expect(lines(page)).to_have_text(["heard anew"])
+    expect(page.locator(".sticky .notice")).to_have_count(0)
+
+
+def test_a_new_run_is_shown_at_once_where_nothing_is_typed(
+    visit: PageVisit, shim: RunningShim, request_: JobRequested
+) -> None:
+    page = opened(visit, shim, request_)
+    page.locator(".line .edit").first.click()  # and nothing typed
+    completed(shim, begun_anew(shim, request_), transcript_of("heard anew"))
+    expect(lines(page)).to_have_text(["heard anew"])
+
+
 def test_who_gives_way_sees_what_the_other_wrote(
     visit: PageVisit, shim: RunningShim, key: str, request_: JobRequested
 ) -> None:

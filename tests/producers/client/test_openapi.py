@@ -9,7 +9,7 @@ import pytest
 from producers.api.app import create_app
 from producers.client import Client
 from producers.client.async_client import AsyncClient, Operations
-from producers.client.models import jobs, keys, revisions, transcripts, uploads, usage, webhooks
+from producers.client.models import jobs, keys, operators, revisions, transcripts, uploads, usage, webhooks
 from producers.client.models.document import Document
 from producers.client.operations.webhooks import EndpointChange
 from producers.client.protocol.calls import Operation
@@ -57,6 +57,10 @@ ANSWERS: dict[str, type[Document]] = {
     "NewKey": keys.NewKey,
     "UploadView": uploads.Upload,
     "PresignedView": uploads.PresignedUpload,
+    "HandlingView": operators.Handling,
+    "DeadLetterDetail": operators.DeadLetter,
+    "HeldPartView": operators.HeldPart,
+    "StuckJobView": operators.StuckJob,
 }
 PAGED = {"limit", "cursor"}
 

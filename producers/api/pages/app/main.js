@@ -8,6 +8,7 @@ import { leaveAll } from "./uploads.js";
 import { Login } from "./views/login.js";
 import { Jobs } from "./views/jobs.js";
 import { Job } from "./views/job.js";
+import { Operator } from "./views/operator.js";
 import { Search } from "./views/search.js";
 import { Usage } from "./views/usage.js";
 
@@ -44,6 +45,7 @@ function Frame({ session, leave, children }) {
           <a href="#/">Recordings</a>
           <a href="#/search">Search</a>
           <a href="#/usage">Usage</a>
+          ${session.operator && html`<a href="#/operator">Operators</a>`}
         </nav>
         <div class="who">
           <span class="tenant" dir="auto">${session.tenant}</span>
@@ -112,6 +114,10 @@ function view(where, session) {
     return html`<${Job} key=${where.id} id=${where.id} at=${where.query.get("at")} session=${session} />`;
   }
   if (where.view === "search") return html`<${Search} session=${session} wanted=${where.query.get("q") || ""} />`;
+  if (where.view === "operator" && session.operator) {
+    const job = where.query.get("job") || "";
+    return html`<${Operator} key=${job} session=${session} job=${job} />`;
+  }
   if (where.view === "usage") return html`<${Usage} />`;
   return html`<${Jobs} session=${session} />`;
 }

@@ -10,10 +10,10 @@ import { TranscriptIndex } from "../transcript/index.js";
 
 /**
  * @param {{corrections: any, index: TranscriptIndex | null, blocks: {current: any}, show: (index: TranscriptIndex) => void,
- *   list: () => void, follow: (on: boolean) => void}} parts `show`: put another transcript in its place; `list`: load
- *   the revisions anew
+ *   list: () => void, follow: (on: boolean) => void, typing: (is: boolean) => void}} parts `show`: put another transcript in its
+ *   place; `list`: load the revisions anew; `typing`: told whether something is typed that would be lost
  */
-export function useEditing({ corrections, index, blocks, show, list, follow }) {
+export function useEditing({ corrections, index, blocks, show, list, follow, typing }) {
   const editor = useRef(/** @type {Editor | null} */ (null));
   const latest = useRef(/** @type {TranscriptIndex | null} */ (null)); // what others made of it while one types
   const anchor = useRef(/** @type {any} */ (null)); // what stays where it is on the screen
@@ -48,6 +48,7 @@ export function useEditing({ corrections, index, blocks, show, list, follow }) {
       label: rename ? "Name of the speaker" : `What is said at ${clock(segment.start)}`,
       lines: !rename,
       save: (value) => save(number, what, value),
+      typed: typing,
       closed: () => left(number, what),
     });
   }

@@ -18,8 +18,14 @@ const FORMS = [
   ["json", "Data (JSON)"],
 ];
 
-/** @param {{job: any, at: string | null, seek: {seconds: number} | null}} props */
-export function Transcript({ job, at, seek }) {
+const ANEW = "This recording is being done anew. What you typed stays here until you save or cancel it.";
+const NEW = "There is a new transcript. What you typed stays here: save it to put it there, or cancel to see it.";
+
+/**
+ * @param {{job: any, at: string | null, seek: {seconds: number} | null, typing: boolean, setTyping: (is: boolean) => void}} props
+ *   `typing`: something is typed in it that would be lost, so it stays while the job is done anew
+ */
+export function Transcript({ job, at, seek, typing, setTyping }) {
   const [index, setIndex] = useState(/** @type {TranscriptIndex | null} */ (null));
   const [error, setError] = useState(/** @type {any} */ (null));
   const place = useRef(null);
@@ -32,6 +38,9 @@ export function Transcript({ job, at, seek }) {
   const [chosen, setChosen] = useState(/** @type {string | undefined} */ (undefined));
   const [revisions, setRevisions] = useState(/** @type {any} */ (null));
   const opened = useRef(false);
+  const run = useRef(job.run); // of what is on the screen
+  const newest = useRef(job.run);
+  newest.current = job.run; // also for what began before it
   const hits = useRef({ found: [], chosen: 0 });
 
   const load = () => {
@@ -39,11 +48,23 @@ export function Transcript({ job, at, seek }) {
     corrections.load(chosen).then((found) => setIndex(new TranscriptIndex(found)), setError);
   };
   const list = () => corrections.list(20).then(setRevisions, () => undefined); // it is beside the matter
-  const editing = useEditing({ corrections, index, blocks, show: setIndex, list, follow });
+  const show = (/** @type {TranscriptIndex} */ found) => {
+    run.current = newest.current;
+    setIndex(found);
+  };
+  const editing = useEditing({ corrections, index, blocks, show, list, follow, typing: setTyping });
   useEffect(load, [corrections, chosen]);
   useEffect(() => {
     list();
   }, [corrections]);
+  const outdated = job.state !== "completed" || run.current !== job.run;
+  useEffect(() => {
+    if (typing || !outdated) return;
+    run.current = job.run;
+    if (chosen) setChosen(undefined);
+    else load();
+    list();
+  }, [typing, outdated]);
 
   useEffect(() => {
     if (!index || !place.current) return undefined;
@@ -113,6 +134,7 @@ export function Transcript({ job, at, seek }) {
         ${FORMS.map(([form, label]) => html`<li>
           <a href=${withQuery(`${path}/transcript`, { format: form, revision: chosen })} download>${label}</a></li>`)}
       </ul></details>
+      ${typing && outdated && html`<p class="notice" role="status">${job.state === "completed" ? NEW : ANEW}</p>`}
     </div>
     ${index.segments.length === 0 && html`<p class="muted">Nobody speaks in this recording.</p>`}
     <div class=${chosen === MACHINE ? "lines" : "lines editable"} ref=${place} onClick=${clicked} onWheel=${() => follow(false)} onTouchMove=${() => follow(false)}></div>

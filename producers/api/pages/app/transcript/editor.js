@@ -3,15 +3,19 @@
 
 /**
  * What is changed, and what becomes of it.
- * @typedef {{before: HTMLElement, value: string, label: string, lines: boolean, save: (value: string) => Promise<void>, closed: () => void}} Wish
+ * @typedef {{before: HTMLElement, value: string, label: string, lines: boolean, save: (value: string) => Promise<void>, typed: (is: boolean) => void, closed: () => void}} Wish
  */
 
 export class Editor {
-  /** @param {Wish} wish `before`: hidden meanwhile; `lines`: text of several; `closed`: called when it was left */
-  constructor({ before, value, label, lines, save, closed }) {
+  /**
+   * @param {Wish} wish `before`: hidden meanwhile; `lines`: text of several; `typed`: told whether something is in it that
+   *   would be lost; `closed`: called when it was left
+   */
+  constructor({ before, value, label, lines, save, typed, closed }) {
     this._before = before;
     this._value = value;
     this._save = save;
+    this._typed = typed;
     this._closed = closed;
     this._form = document.createElement("form");
     this._form.className = "editing";
@@ -35,6 +39,7 @@ export class Editor {
       event.preventDefault();
       this._submit();
     });
+    this._field.addEventListener("input", () => this._tell());
     this._form.addEventListener("keydown", (event) => this._key(event));
     before.hidden = true;
     before.after(this._form);
@@ -45,9 +50,17 @@ export class Editor {
 
   /** Whether something was typed that would be lost; it gets the focus then. */
   keeps() {
-    const typed = this._field.value !== this._value;
+    const typed = this._isTyped();
     if (typed) this._field.focus();
     return typed;
+  }
+
+  _isTyped() {
+    return this._field.value !== this._value;
+  }
+
+  _tell() {
+    this._typed(this._isTyped());
   }
 
   /** Put back what was there. */
@@ -55,6 +68,7 @@ export class Editor {
     this._form.remove();
     this._before.hidden = false;
     this._closed();
+    this._typed(false);
   }
 
   _key(event) {
@@ -70,7 +84,7 @@ export class Editor {
 
   async _submit() {
     if (this._yes.disabled) return;
-    if (this._field.value === this._value) {
+    if (!this._isTyped()) {
       this.close();
       return;
     }
@@ -79,6 +93,7 @@ export class Editor {
     try {
       await this._save(this._field.value);
       this._value = this._field.value;
+      this._tell();
     } catch (error) {
       this._alert.textContent = error.message;
       this._field.focus();

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm-3.1.1.js";
 import { get, send } from "../api.js";
 import { keepLoading } from "../updates.js";
-import { age, clock, date, hasEnded, languageInWords, nameOf, speakerInWords, stateInWords } from "../words.js";
+import { age, clock, counted, date, hasEnded, languageInWords, nameOf, stateInWords } from "../words.js";
 import { announce } from "../parts/announcer.js";
 import { Confirm } from "../parts/confirm.js";
 import { Failure } from "../parts/failure.js";
@@ -23,6 +23,7 @@ export function Job({ id, at, session }) {
   const [waiting, setWaiting] = useState(/** @type {any} */ (null));
   const [error, setError] = useState(/** @type {any} */ (null));
   const [question, setQuestion] = useState("");
+  const [typing, setTyping] = useState(false); // in its transcript, something that would be lost
   const [seek, setSeek] = useState(/** @type {any} */ (null));
   const source = useRef(null);
   const last = useRef("");
@@ -77,10 +78,10 @@ export function Job({ id, at, session }) {
       <h2>What went wrong</h2><p dir="auto">${job.error.message}</p>
       <p class="muted">${ADVICE[job.error.kind] || ""} <code>${job.error.code}</code></p>
     </div>`}
+    ${session.operator && job.state !== "completed" && html`<p><a href=${`#/operator?job=${job.job_id}`}>More for operators</a></p>`}
     ${job.result?.warnings.map((text) => html`<p class="notice" dir="auto">${text}</p>`)}
-    ${job.state === "completed" && html`
-      <${Enhancements} job=${job} session=${session} asked=${() => source.current.now()} play=${play} />
-      <${Transcript} key=${`${job.job_id}/${job.run}`} job=${job} at=${at} seek=${seek} />`}
+    ${job.state === "completed" && html`<${Enhancements} job=${job} session=${session} asked=${() => source.current.now()} play=${play} />`}
+    ${(job.state === "completed" || typing) && html`<${Transcript} key=${job.job_id} job=${job} at=${at} seek=${seek} typing=${typing} setTyping=${setTyping} />`}
     ${session.webhooks && html`<${Deliveries} job=${job} />`}
     <${Details} job=${job} />
     ${question === "stop" && html`<${Confirm} title="Stop this recording?" yes="Stop it" done=${(sure) => (sure ? act("stop") : setQuestion(""))}
@@ -103,7 +104,7 @@ function facts(job) {
   return [
     languageInWords(result?.language || options.language),
     clock(result?.duration ?? job.progress.total_seconds),
-    result?.speakers.length ? result.speakers.map(speakerInWords).join(", ") : "",
+    result?.speakers.length ? counted(result.speakers.length, "speaker") : "", // their names are with what they say
     date(job.requested_at),
   ].filter(Boolean);
 }
