@@ -31,7 +31,7 @@ from schemas.wire.catalog import ManifestCatalog, SchemaCatalog
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
-from sink.jobs.acceptance import SharedCommits
+from sink.jobs.intake.acceptance import SharedCommits
 from sink.postgres.database import Database
 from sink.postgres.replica import ReplicaRouter
 from sink.postgres.statement_timeout import SECONDS

@@ -19,8 +19,9 @@ from schemas.wire.headers import TRACESTATE
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
-from sink.jobs import acceptance, queries
-from sink.jobs.acceptance import Acceptance, SharedCommits
+from sink.jobs import queries
+from sink.jobs.intake import acceptance
+from sink.jobs.intake.acceptance import Acceptance, SharedCommits
 from sink.jobs.queries import JobRow
 from sink.objects.uri import split_uri
 from sink.postgres.database import Database

@@ -17,7 +17,7 @@ from schemas.settings.kafka import KafkaSettings
 from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
-from sink.jobs.acceptance import accept
+from sink.jobs.intake.acceptance import accept
 from sink.postgres.database import Connection, Database
 from sink.tenants.api_keys import create_key
 from tests.chaos.facts import expected_event

@@ -14,7 +14,7 @@ from schemas.tenants.quotas import MOST_QUEUED, TOKENS_PER_DAY
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.vocabulary.scheduling import UNKNOWN_SECONDS
 from schemas.wire.records import Record
-from sink.jobs import acceptance
+from sink.jobs.intake import acceptance
 from sink.jobs.states import count_jobs
 from sink.postgres.database import Database
 from sink.tenants.full_quotas import count_full

@@ -18,7 +18,7 @@ from schemas.events import EnhancementRequest, EnhancementResult, JobRequested, 
 from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.enhancements import requests
-from sink.jobs import acceptance
+from sink.jobs.intake import acceptance
 from sink.jobs.results import StoredTranscript, apply_result
 from sink.postgres.database import Connection, Database, NotMigrated
 from sink.postgres.migrate import FOLDER

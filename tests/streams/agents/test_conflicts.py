@@ -18,7 +18,7 @@ from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import transcript_key
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json
-from sink.jobs import acceptance
+from sink.jobs.intake import acceptance
 from sink.jobs.runs import stored_request
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database

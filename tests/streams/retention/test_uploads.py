@@ -9,8 +9,8 @@ import pytest
 
 from schemas.tenants.retention import RetentionRules
 from schemas.wire.object_keys import tail_key, upload_key
-from sink.jobs import uploads
-from sink.jobs.uploads import NewUpload, Written
+from sink.jobs.intake import uploads
+from sink.jobs.intake.uploads import NewUpload, Written
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Connection, Database
 from sink.retention.leader import RetentionSession

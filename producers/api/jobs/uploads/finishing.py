@@ -11,8 +11,9 @@ from schemas.errors import Outage, Rejected
 from schemas.events import Source
 from schemas.ports import ObjectNotFound
 from schemas.wire.object_keys import upload_key
-from sink.jobs import queries, uploads
-from sink.jobs.uploads import UploadRow
+from sink.jobs import queries
+from sink.jobs.intake import uploads
+from sink.jobs.intake.uploads import UploadRow
 
 CODES = ("not_found", "upload_incomplete", "upload_expired")  # what an operation may answer for it
 

@@ -20,8 +20,8 @@ from producers.api.services import KeyDep, Services, ServicesDep
 from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.wire.object_keys import tail_key, upload_key
-from sink.jobs import uploads
-from sink.jobs.uploads import NewUpload, UploadRow
+from sink.jobs.intake import uploads
+from sink.jobs.intake.uploads import NewUpload, UploadRow
 
 UPLOAD = "upload"
 """What an Idempotency-Key of a new upload makes."""

@@ -19,7 +19,7 @@ from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.requests.recording_names import safe_name
 from schemas.wire.object_keys import upload_key
-from sink.jobs.uploads import NewUpload
+from sink.jobs.intake.uploads import NewUpload
 
 PRESIGNED = "presigned upload"
 """What an Idempotency-Key of a presigned upload makes."""

@@ -17,8 +17,8 @@ from producers.api.services import Services
 from schemas.errors import Outage, Rejected
 from schemas.ports import ObjectNotFound
 from schemas.wire.object_keys import tail_key, upload_key
-from sink.jobs import uploads
-from sink.jobs.uploads import UploadRow, Written
+from sink.jobs.intake import uploads
+from sink.jobs.intake.uploads import UploadRow, Written
 
 T = TypeVar("T")
 PART_BYTES = 8 * 1024 * 1024

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from producers.api.jobs.uploads.tus import EXPIRES, LENGTH, METADATA, OFFSET, PATH, expires
-from sink.jobs.uploads import UploadRow
+from sink.jobs.intake.uploads import UploadRow
 
 
 class UploadView(BaseModel):

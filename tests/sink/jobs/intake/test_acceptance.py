@@ -14,8 +14,9 @@ from schemas.events import JobRequested, TenantPolicy
 from schemas.requests.limits import EARLIEST
 from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
-from sink.jobs import acceptance, outbox, queries
-from sink.jobs.acceptance import COMMITS, MOST_JOBS, Acceptance, SharedCommits
+from sink.jobs import outbox, queries
+from sink.jobs.intake import acceptance
+from sink.jobs.intake.acceptance import COMMITS, MOST_JOBS, Acceptance, SharedCommits
 from sink.jobs.queries import JobRow
 from sink.postgres import job_lock
 from sink.postgres.database import Database
