@@ -20,7 +20,7 @@ import psutil
 
 CONNECTIONS = 16
 _PER_SECOND = re.compile(r"Requests/sec:\s+([\d.]+)")
-_MEDIAN = re.compile(r"50%\s+([\d.]+)(us|ms|s)\b")
+_AT_SHARE = r"{}%\s+([\d.]+)(us|ms|s)\b"
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -38,13 +38,14 @@ class Load:
 class Rate:
     """Requests a second, the median of their times in milliseconds, and whether all ended well.
 
-    `cpu_ms` is what the server's process spent on each.
+    `cpu_ms` is what the server's process spent on each, `p99_ms` the time that one in a hundred took longer than.
     """
 
     per_second: float
     median_ms: float
     well: bool
     cpu_ms: float = float("nan")
+    p99_ms: float = float("nan")
 
 
 def missing() -> str | None:
@@ -68,11 +69,16 @@ def _wrk(load: Load, seconds: float) -> Rate:
         options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds:.0f}s", "--latency"]
         command = ["wrk", *options, "--script", str(path), load.url]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rate, median = _PER_SECOND.search(text), _MEDIAN.search(text)
-    if rate is None:
+    if (rate := _PER_SECOND.search(text)) is None:
         raise RuntimeError(f"wrk said:\n{text}")
     well = "Non-2xx" not in text and "Socket errors" not in text
-    return Rate(float(rate[1]), float(median[1]) * _UNITS[median[2]] if median else float("nan"), well)
+    return Rate(float(rate[1]), _milliseconds(text, 50), well, p99_ms=_milliseconds(text, 99))
+
+
+def _milliseconds(text: str, share: int) -> float:
+    """The time within which a share (per cent) of the requests were answered, as wrk tells it."""
+    found = re.search(_AT_SHARE.format(share), text)
+    return float(found[1]) * _UNITS[found[2]] if found else float("nan")
 
 
 def _lua(text: str) -> str:
@@ -108,7 +114,9 @@ def _loop(load: Load, seconds: float) -> Rate:
                     connection.sendall(request)
         for key in list(selector.get_map().values()):
             cast(socket.socket, key.fileobj).close()
-    return Rate(len(times) / seconds, 1000 * sorted(times)[len(times) // 2] if times else float("nan"), well)
+    in_order = sorted(times) or [float("nan")]
+    median, p99 = (1000 * in_order[len(in_order) * share // 100] for share in (50, 99))
+    return Rate(len(times) / seconds, median, well, p99_ms=p99)
 
 
 def _is_whole(data: bytearray) -> bool:

@@ -4,7 +4,7 @@ import psutil
 import pytest
 from starlette.responses import JSONResponse
 
-from tests.bench import http_load
+from tests.bench import accept_rate, http_load
 from tests.bench.http_load import Load, Rate
 from tests.bench.shim import LEFT_OUT, MISSED, WANTED, verdict
 from tests.integration.hostile import served
@@ -44,3 +44,17 @@ def test_the_plain_loop_sends_and_counts(monkeypatch: pytest.MonkeyPatch, status
         found = http_load.measure(Load(f"http://127.0.0.1:{port}/", "POST", {"x-a": "b"}, "{}"), 0.3, psutil.Process())
     assert found.per_second > 0
     assert found.well is well
+    assert found.p99_ms >= found.median_ms
+
+
+@pytest.mark.parametrize(
+    ("shim", "missed"),
+    [
+        (Rate(1100, 9, well=True, p99_ms=30), 0),
+        (Rate(900, 9, well=True, p99_ms=30), 1),
+        (Rate(1100, 9, well=True, p99_ms=50), 1),
+        (Rate(1100, 9, well=False, p99_ms=30), 1),
+    ],
+)
+def test_jobs_a_second_and_the_slowest_are_judged(shim: Rate, missed: int) -> None:
+    assert len(accept_rate.verdict([(Rate(1500, 8, well=True, p99_ms=20), shim)])) == missed
