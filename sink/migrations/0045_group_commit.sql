@@ -12,9 +12,11 @@ CREATE FUNCTION scribe_accept_jobs(
 DECLARE
     answer record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(key) FROM (
-        SELECT DISTINCT hashtextextended(asked.id::text, 0) AS key FROM unnest(new_ids) AS asked (id) ORDER BY key
-    ) AS keys;
+    PERFORM pg_advisory_xact_lock(hashtextextended(new_id::text, 0))
+    FROM (
+        SELECT asked.id AS new_id FROM unnest(new_ids) AS asked (id)
+        GROUP BY asked.id ORDER BY hashtextextended(asked.id::text, 0)
+    ) AS jobs_in_order;
     FOR place IN 1 .. cardinality(new_ids) LOOP
         answer := scribe_accept_job(
             new_ids[place], new_tenants[place], new_recordings[place], new_runs[place], new_requests[place],

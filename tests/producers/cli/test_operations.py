@@ -32,6 +32,13 @@ WITHOUT_COMMAND = {
     ),
     **dict.fromkeys(("create_key", "keys", "revoke_key"), "`scribe keys` does it for any tenant, with the database"),
     **dict.fromkeys(("erase", "erasure"), "`scribe erase` does it for any tenant, with the database"),
+    **dict.fromkeys(("dead_letters", "dead_letter"), "`scribe dlq` reads them, with Kafka"),
+    "explain": "`scribe why --direct` does it, with database and Kafka",
+    **dict.fromkeys(
+        ("create_upload", "write_upload", "upload_state", "delete_upload", "submit_uploaded"),
+        "`scribe submit` sends a large file so, by `upload`",
+    ),
+    "presign_upload": "`scribe submit` sends pieces, which go on where they broke off",
     "submit_many": "`scribe bulk` sends the lines as they stand in the file, by `submit_lines`",
     "search": "`scribe search` reads page by page, by `search_page`",
     "transcript": "`scribe result` takes the JSON, by `transcript_file`",
