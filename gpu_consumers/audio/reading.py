@@ -19,6 +19,7 @@ from av.stream import Stream
 
 from gpu_consumers.audio.formats.announced import announced
 from gpu_consumers.audio.formats.container_sniffing import MATROSKA, OGG
+from gpu_consumers.audio.formats.endings import empty_page_bytes
 from gpu_consumers.audio.formats.ogg import LONGEST_HEADER, headers_end
 from gpu_consumers.audio.formats.probing import TAGS, Part, Probed, tag_bytes
 from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
@@ -220,7 +221,16 @@ class TrackReader:
     def _unread(self) -> int:
         """Bytes of the part after the last packet."""
         start = 0 if self._part.stop is not None else self._part.start
-        return max(0, self._size_of(self._part) - (max(self._place, start) + self._place_bytes - start))
+        return max(
+            0, self._size_of(self._part) - self._ending() - (max(self._place, start) + self._place_bytes - start)
+        )
+
+    def _ending(self) -> int:
+        """Bytes at the end of the part that are known to be no sound."""
+        if self._probed.container != OGG:
+            return self._probed.ending
+        with self._source.open("rb") as file:
+            return empty_page_bytes(file, self._probed.size if self._part.stop is None else self._part.stop)
 
     def _read(self, packet: "Packet[Stream]", index: int) -> bool:
         """Note the position of a packet in the file and in time; returns whether it belongs to the track."""
@@ -272,7 +282,9 @@ class TrackReader:
             return at
         passed = min(self._tag, len(data))
         self._tag -= passed
-        return len(data) - passed
+        # what stands behind the last frame is no sound either
+        behind = (packet.pos or 0) + len(data) - (self._probed.size - self._probed.ending) if self._probed.ending else 0
+        return max(0, len(data) - passed - max(0, behind))
 
     def _framed(self, frame: AudioFrame) -> Iterator[Samples]:
         """A frame resampled to 16 kHz, its time noted."""

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from gpu_consumers.audio.formats.announced import NOTHING, Announced, announced
 from gpu_consumers.audio.formats.container_sniffing import AAC, MP3, MP4, MP4_BOXES, OGG, Container, sniff, text_kind
+from gpu_consumers.audio.formats.endings import ending_bytes
 from gpu_consumers.audio.formats.mpeg import find_frames, frame_header
 from gpu_consumers.audio.formats.ogg import PAGE_HEADER_BYTES
 from schemas.errors import Permanent
@@ -36,6 +37,7 @@ class Probed:
     """The container, its parts (several only for chained streams), its announced length, and the size of the file.
 
     `skipped`: bytes in front of the first frames of a stream without a container that are neither tags nor padding.
+    `ending`: bytes behind the last one that are tags or padding.
     """
 
     container: Container
@@ -43,6 +45,7 @@ class Probed:
     announced: Announced = NOTHING
     size: int = 0
     skipped: int = 0
+    ending: int = 0
 
 
 def probe(source: Path) -> Probed:
@@ -54,8 +57,9 @@ def probe(source: Path) -> Probed:
         # what says where its samples lie counts from its own beginning
         whole = Part(offset, size if offset and container == MP4 else None)
         parts = _links(file, offset) if container == OGG else (whole,)
-        skipped = _skipped(file, start, offset) if container in (MP3, AAC) else 0
-        return Probed(container, parts, announced(file, container, offset, size), size, skipped)
+        bare = container in (MP3, AAC)
+        skipped, ending = (_skipped(file, start, offset), ending_bytes(file, size)) if bare else (0, 0)
+        return Probed(container, parts, announced(file, container, offset, size), size, skipped, ending)
 
 
 def _begin(file: BinaryIO, offset: int) -> tuple[int, Container]:

@@ -131,8 +131,9 @@ class CrashSuspects:
         self._running[offset] = StartMode.EXCLUSIVE if exclusive else StartMode.SHARED
 
     def relax(self, offset: int) -> None:
-        """Note that a record has run exclusively for so long that others may start beside it."""
-        self._running[offset] = StartMode.RELAXED
+        """Note that a record has run exclusively for so long that others may start beside it; nothing where it has ended."""
+        if offset in self._running:
+            self._running[offset] = StartMode.RELAXED
 
     def hang(self, offset: int) -> None:
         """Note that a record hangs, so its process must end. For a suspect that always counts as a death.

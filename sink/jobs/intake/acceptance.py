@@ -95,8 +95,8 @@ class SharedCommits:
     """Accepts the jobs of one process: those that come while others are being committed share the next transaction."""
 
     _waiting: deque[_Waiting] = field(default_factory=deque)
-    _committing: set[asyncio.Task[None]] = field(default_factory=set)
-    _singly: set[asyncio.Task[None]] = field(default_factory=set)
+    _committing: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def accept(
         self,
@@ -114,14 +114,19 @@ class SharedCommits:
             return _answer(await _alone(database, values))
         waiting = _Waiting(values, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if len(self._committing) < COMMITS:
-            _start(self._committing, self._commit(database))
+        if self._committing < COMMITS:
+            self._committing += 1
+            _start(self._tasks, self._commit(database))
         return _answer(await waiting.answer)
 
     async def _commit(self, database: Database) -> None:
-        while self._waiting:
-            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_JOBS))]
-            await self._settle(database, group)
+        try:
+            while self._waiting:
+                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_JOBS))]
+                await self._settle(database, group)
+        finally:
+            # in the step that found nobody waiting: whoever comes next must not count on this one
+            self._committing -= 1
 
     async def _settle(self, database: Database, group: Sequence[_Waiting]) -> None:
         values = {name: [each.values[name] for each in group] for name in _TOGETHER_VALUES}
@@ -130,7 +135,7 @@ class SharedCommits:
         # one of them is not to be had, or has a value that PostgreSQL refuses: the others do not wait, nor fail with it
         except (Conflict, psycopg.Error):
             for each in group:
-                _start(self._singly, _settle_alone(database, each))
+                _start(self._tasks, _settle_alone(database, each))
         except Exception as error:  # noqa: BLE001 - each of those who wait is told
             for each in group:
                 each.fail(error)

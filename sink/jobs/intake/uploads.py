@@ -73,7 +73,10 @@ _COLUMNS = ", ".join(
 _INSERT = f"""
 INSERT INTO uploads (upload_id, tenant, name, metadata, size_bytes, is_presigned, expires_at)
 SELECT %(upload_id)s, %(tenant)s, %(name)s, %(metadata)s, %(size_bytes)s, %(is_presigned)s, now() + %(life)s
-WHERE (SELECT count(*) FROM uploads WHERE tenant = %(tenant)s AND expires_at > now() AND completed_at IS NULL) < %(most)s
+WHERE (
+    SELECT count(*) FROM uploads u WHERE u.tenant = %(tenant)s AND u.expires_at > now() AND (u.completed_at IS NULL
+        OR NOT EXISTS (SELECT FROM jobs j WHERE j.tenant = u.tenant AND scribe_upload(j.request) = replace(u.upload_id::text, '-', '')))
+) < %(most)s
 ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""  # noqa: S608 - our own column names
 # what a writer that did not end may still write has a number that is never used again
 _BEGIN = f"""
@@ -89,7 +92,7 @@ RETURNING {_COLUMNS}"""  # noqa: S608 - our own column names
 
 
 async def create(connection: Connection, upload: NewUpload, life: timedelta, most: int) -> UploadRow | None:
-    """Announce an upload that ends after `life`, or find it; None when the tenant has `most` unfinished ones."""
+    """Announce an upload that ends after `life`, or find it; None when the tenant has `most` that no job was made of."""
     if (known := await find(connection, upload.tenant, upload.upload_id)) is not None:
         return known
     values = {name: getattr(upload, name) for name in NewUpload.__dataclass_fields__}
@@ -134,13 +137,14 @@ async def save(connection: Connection, upload: UploadRow, written: Written) -> U
     return await _one(connection, _SAVE, {**values, **owner, "numbers": numbers, "tags": tags})
 
 
-async def complete(connection: Connection, upload: UploadRow) -> None:
-    """Note that the object is whole."""
-    await connection.execute(
-        "UPDATE uploads SET completed_at = now(), received_bytes = size_bytes, tail_bytes = 0, tail_number = NULL"
-        " WHERE upload_id = %s AND tenant = %s AND completed_at IS NULL",
+async def complete(connection: Connection, upload: UploadRow) -> bool:
+    """Note that the object is whole; False when the upload was deleted meanwhile."""
+    cursor = await connection.execute(
+        "UPDATE uploads SET completed_at = coalesce(completed_at, now()), received_bytes = size_bytes, tail_bytes = 0,"
+        " tail_number = NULL WHERE upload_id = %s AND tenant = %s",
         [upload.upload_id, upload.tenant],
     )
+    return cursor.rowcount == 1
 
 
 async def delete(connection: Connection, tenant: str, upload_id: UUID) -> UploadRow | None:

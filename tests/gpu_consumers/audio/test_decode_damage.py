@@ -239,6 +239,31 @@ def test_a_tag_behind_the_sound_is_no_damage(tmp_path: Path, tag: bytes) -> None
     assert result.warnings == ()
 
 
+ENDINGS = {
+    "zeros of a file that was allocated ahead": bytes(65_536),
+    "erased flash memory": b"\xff" * 65_536,
+    "Lyrics3 and ID3v1": b"LYRICSBEGIN" + b"LYR03000" + b"a" * 3000 + b"003019LYRICS200" + b"TAG" + bytes(125),
+    "a tag and zeros": b"TAG" + bytes(125) + bytes(5000),
+}
+
+
+@pytest.mark.parametrize("container", ["mp3", "adts"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_ending_that_is_no_sound_is_no_damage(tmp_path: Path, container: str, ending: str) -> None:
+    result = decoded(tmp_path, encoded(VOICE, container) + ENDINGS[ending])
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize("segments", [0, 1, 239])
+def test_an_empty_last_page_is_no_damage(tmp_path: Path, segments: int) -> None:
+    """As encoders write it whose last page was full."""
+    body = encoded(VOICE, "ogg")
+    last = body.rindex(b"OggS\0")
+    head = body[last : last + 5] + b"\4" + body[last + 6 : last + 18]
+    page = head + struct.pack("<IIB", 99, 0, segments) + bytes(segments)
+    assert decoded(tmp_path, body + page).warnings == ()
+
+
 def test_what_follows_damage_in_a_file_that_says_no_length_is_told(tmp_path: Path) -> None:
     """A recording of a browser; of a whole one nothing is said."""
     body = encoded(VOICE, "webm", options={"live": "1"})

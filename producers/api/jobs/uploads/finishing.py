@@ -43,7 +43,9 @@ async def _make_whole(services: Services, upload: UploadRow) -> None:
         raise Rejected("upload_incomplete", f"{upload.received_bytes} of {upload.size_bytes} bytes have come")
     await anyio.to_thread.run_sync(partial(_finish, services, upload), limiter=services.upload_threads)
     async with services.database.as_tenant(upload.tenant, writing=True) as connection:
-        await uploads.complete(connection, upload)
+        is_there = await uploads.complete(connection, upload)
+    if not is_there:
+        raise Rejected("not_found", f"upload {upload.upload_id}")
 
 
 def _finish(services: Services, upload: UploadRow) -> None:

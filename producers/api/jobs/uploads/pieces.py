@@ -187,7 +187,10 @@ async def announced(services: Services, upload: NewUpload, *, express: bool) -> 
         raise Rejected("media_empty")
     if upload.size_bytes > services.upload_max_bytes:
         raise Rejected("media_too_large", f"at most {services.upload_max_bytes} bytes")
-    await check_room(services, upload.tenant, express=express)
+    async with services.database.as_tenant(upload.tenant) as connection:
+        known = await uploads.find(connection, upload.tenant, upload.upload_id)
+    if known is None:  # what was announced once is told again, however many jobs wait
+        await check_room(services, upload.tenant, express=express)
     most = services.upload_max_unfinished
     async with services.database.as_tenant(upload.tenant, writing=True) as connection:
         created = await uploads.create(connection, upload, services.upload_life, most)

@@ -38,13 +38,8 @@ async def receive(
 
     What has come of a body that breaks off is kept; with a checksum, all of it or nothing. Raises Rejected.
     """
-    writer = await _begin(services, tenant, upload_id, offset)
+    writer = await _begin(request, services, tenant, upload_id, offset)
     left = writer.upload.size_bytes - offset
-    try:
-        _check_length(request, left)
-    except Rejected:
-        await writer.end()
-        raise
     hashed = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
     try:
         async for chunk in _within(request.stream(), left):
@@ -89,7 +84,8 @@ class UploadWriter:
         """Keep what is left and note all; the last part of an upload may be small."""
         if self.buffer and self.received == self.upload.size_bytes:
             await self._put()
-        if self.buffer:
+        is_kept = self.received == self.upload.received_bytes and self.number == self.upload.tail_number
+        if self.buffer and not is_kept:
             key = tail_key(self.upload.tenant, self.upload.upload_id, self.number)
             await _in_thread(
                 self.services, partial(self.services.store.put, key, bytes(self.buffer), content_type=CONTENT_TYPE)
@@ -152,8 +148,11 @@ class UploadWriter:
                 await _in_thread(self.services, partial(self.services.store.delete, key))
 
 
-async def _begin(services: Services, tenant: str, upload_id: UUID, offset: int) -> UploadWriter:
+async def _begin(request: Request, services: Services, tenant: str, upload_id: UUID, offset: int) -> UploadWriter:
     async with services.database.as_tenant(tenant, writing=True) as connection:
+        known = await uploads.find(connection, tenant, upload_id)
+        if known is not None and known.received_bytes == offset:  # before it takes the upload from another writer
+            _check_length(request, known.size_bytes - offset)
         upload = await uploads.begin_writing(connection, tenant, upload_id, offset)
     if upload is None:
         raise await refusal(services, tenant, upload_id)

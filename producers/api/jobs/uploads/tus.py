@@ -1,7 +1,6 @@
 """The tus protocol 1.0.0 (core, creation, expiration, checksum, termination): its headers, read and written. Pure."""
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -106,7 +105,7 @@ def read_checksum(headers: Headers) -> Checksum | None:
         raise Rejected("unknown_checksum", f"{algorithm[:20]} is none of {', '.join(ALGORITHMS)}")
     try:
         digest = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise Rejected("unknown_checksum", "it is not base64") from error
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         raise Rejected("unknown_checksum", f"it is too long or too short for {algorithm}")
@@ -137,7 +136,7 @@ def _pairs(text: str) -> Mapping[str, str]:
             raise _wrong(METADATA, f"has {name[:40]} more than once")
         try:
             values[name] = base64.b64decode(encoded.strip(), validate=True).decode(errors="replace")
-        except binascii.Error:
+        except ValueError:  # also of a character that is not ASCII
             raise _wrong(METADATA, f"the value of {name[:40]} is not base64") from None
     return values
 

@@ -123,6 +123,15 @@ def test_one_that_kills_late_is_condemned_after_some_more_deaths() -> None:
     assert CrashSuspects(marks).quarantined(3)
 
 
+def test_one_that_has_ended_is_not_marked_when_its_isolation_is_relaxed() -> None:
+    """Its outcome may wait for its commit for longer than the isolation lasts."""
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.SHARED),)))
+    starts.begin(3, exclusive=True)
+    starts.finish([3])
+    starts.relax(3)
+    assert starts.marks().begun == ()
+
+
 def test_who_came_after_one_that_had_lived_for_long_is_tried_before_it() -> None:
     starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.SHARED, 1), StartMark(4, StartMode.SHARED))))
     assert starts.suspicion(3) > starts.suspicion(4)

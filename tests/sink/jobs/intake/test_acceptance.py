@@ -1,9 +1,10 @@
 """Accepting jobs: all or nothing, only one's own, and together what comes together, without harm to each other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
@@ -181,6 +182,40 @@ async def test_a_job_that_is_locked_keeps_no_other_waiting(db: Database) -> None
         assert {answer for answer, _ in answers} == {Acceptance.ACCEPTED}
         assert not any(task.done() for task in waiting)
     assert {answer for answer, _ in await asyncio.gather(*waiting)} == {Acceptance.ACCEPTED}
+
+
+class EndingTogether:
+    """A database whose calls all end in the same turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+
+    async def call_all(self, _: str, values: Mapping[str, list[Any]], *, writing: bool) -> list[dict[str, Any]]:
+        assert writing
+        await self.release.wait()
+        return [{"acceptance": "known", "job_id": None} for _ in values["job_id"]]
+
+
+async def test_who_comes_as_the_last_commits_end_is_not_forgotten() -> None:
+    """In the very turn of the event loop in which they find nobody waiting."""
+    database, commits, last = EndingTogether(), SharedCommits(), asyncio.Event()
+
+    async def accepted() -> Answer:
+        return await commits.accept(cast(Database, database), fresh(1)[0], b"digest", RECORD)
+
+    async def late() -> Answer:
+        await last.wait()
+        return await accepted()
+
+    tasks = [asyncio.create_task(late())]
+    for _ in range(COMMITS):
+        tasks.append(asyncio.create_task(accepted()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    database.release.set()
+    last.set()
+    async with asyncio.timeout(60):
+        assert {answer for answer, _ in await asyncio.gather(*tasks)} == {Acceptance.KNOWN}
 
 
 async def test_who_gives_up_takes_no_other_along(db: Database) -> None:
