@@ -22,11 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import ports
-from deploy.local.postgres import Postgres
-from sink.postgres.migrate import migrate
 from tests.bench import http_load
 from tests.bench.http_load import Load, Rate
-from tests.bench.shim import BODY, JSON, key_of, running
+from tests.bench.shim import BODY, JSON, key_of, migrated, running
 
 WANTED_JOBS = 1000.0  # a second, of both processes
 WANTED_P99 = 2.0  # at most so many times that of the bare handlers
@@ -79,13 +77,7 @@ def main(
         console.print(reason)
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="accept-")))
-        folder.chmod(0o755)
-        postgres = Postgres(folder, ports.choose(Postgres.port_names, {}, {}), "bench", owned=True, durable=fsync)
-        postgres.start()
-        parts.callback(postgres.stop)
-        migrate(postgres.dsn())
-        environment = {"SCRIBE_POSTGRES_DSN": postgres.dsn(), "SCRIBE_S3_ENDPOINT": "http://127.0.0.1:9"}
-        environment |= {"SCRIBE_S3_ACCESS_KEY": "none", "SCRIBE_S3_SECRET_KEY": "none"}
+        postgres, environment = parts.enter_context(migrated(folder, fsync))
         key = asyncio.run(key_of(postgres.dsn()))
         bare, shim = list[tuple[Load, psutil.Process]](), list[tuple[Load, psutil.Process]]()
         for port in ports.choose([f"bare {name}" for name in PROCESSES], {}, {}).values():

@@ -68,6 +68,20 @@ def running(
             process.wait()
 
 
+@contextmanager
+def migrated(folder: Path, fsync: bool) -> Iterator[tuple[Postgres, dict[str, str]]]:
+    """A PostgreSQL with the tables, and what a shim has to know; `fsync`: it waits for the disk at each commit."""
+    folder.chmod(0o755)
+    postgres = Postgres(folder, ports.choose(Postgres.port_names, {}, {}), "bench", owned=True, durable=fsync)
+    postgres.start()
+    try:
+        migrate(postgres.dsn())
+        environment = {"SCRIBE_POSTGRES_DSN": postgres.dsn(), "SCRIBE_S3_ENDPOINT": "http://127.0.0.1:9"}
+        yield postgres, environment | {"SCRIBE_S3_ACCESS_KEY": "none", "SCRIBE_S3_SECRET_KEY": "none"}
+    finally:
+        postgres.stop()
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/livez", trust_env=False, timeout=90).status_code == 200
@@ -171,13 +185,7 @@ def main(
         console.print(reason)
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="shim-")))
-        folder.chmod(0o755)
-        postgres = Postgres(folder, ports.choose(Postgres.port_names, {}, {}), "bench", owned=True, durable=fsync)
-        postgres.start()
-        parts.callback(postgres.stop)
-        migrate(postgres.dsn())
-        environment = {"SCRIBE_POSTGRES_DSN": postgres.dsn(), "SCRIBE_S3_ENDPOINT": "http://127.0.0.1:9"}
-        environment |= {"SCRIBE_S3_ACCESS_KEY": "none", "SCRIBE_S3_SECRET_KEY": "none"}
+        postgres, environment = parts.enter_context(migrated(folder, fsync))
         if not absent:
             redis = celery_rounds.Redis(folder, ports.choose(celery_rounds.Redis.port_names, {}, {}), owned=True)
             redis.start()

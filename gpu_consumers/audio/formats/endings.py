@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import BinaryIO
 
-from gpu_consumers.audio.formats.ogg import PAGE_HEADER_BYTES
+from gpu_consumers.audio.formats.ogg import PAGE_HEADER_BYTES, PAGE_MARK
 
 MOST_ENDINGS = 100  # tags, runs of padding, or pages
-PADDING = b"\0\xff"  # of files that were allocated ahead, and of erased flash memory
+PADDING = (b"\0", b"\xff")  # of files that were allocated ahead, and of erased flash memory
 _BLOCK_BYTES = 65_536
 _ID3V1_BYTES = 128
 _APE_BYTES = 32  # of a footer, and of a header where a flag says that there is one
-_PAGE = b"OggS\0"
 
 
 def ending_bytes(file: BinaryIO, size: int) -> int:
@@ -54,7 +53,7 @@ def _tag_before(file: BinaryIO, end: int) -> int:
 def _padding_before(file: BinaryIO, end: int) -> int:
     count = 0
     byte = _tail(file, end, 1)
-    while byte and byte in PADDING and count < end:
+    while byte in PADDING and count < end:
         block = _tail(file, end - count, _BLOCK_BYTES)
         run = len(block) - len(block.rstrip(byte))
         count += run
@@ -65,7 +64,7 @@ def _padding_before(file: BinaryIO, end: int) -> int:
 
 def _empty_page_before(file: BinaryIO, end: int) -> int:
     tail = _tail(file, end, PAGE_HEADER_BYTES + 255)
-    at = tail.rfind(_PAGE)
+    at = tail.rfind(PAGE_MARK)
     page = tail[at:] if at >= 0 else b""
     whole = len(page) >= PAGE_HEADER_BYTES and len(page) == PAGE_HEADER_BYTES + page[26]
     return len(page) if whole and not any(page[PAGE_HEADER_BYTES:]) else 0

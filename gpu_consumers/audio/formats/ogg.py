@@ -3,6 +3,7 @@
 import struct
 from typing import BinaryIO
 
+PAGE_MARK = b"OggS\0"  # and the version, which is always 0
 PAGE_HEADER_BYTES = 27  # without the sizes of its segments
 LONGEST_HEADER = PAGE_HEADER_BYTES + 255
 MAX_PAGES = 10_000  # of headers; a large picture has hundreds

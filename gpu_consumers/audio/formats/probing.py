@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 from gpu_consumers.audio.formats.announced import NOTHING, Announced, announced
 from gpu_consumers.audio.formats.container_sniffing import AAC, MP3, MP4, MP4_BOXES, OGG, Container, sniff, text_kind
-from gpu_consumers.audio.formats.endings import ending_bytes
+from gpu_consumers.audio.formats.endings import PADDING, ending_bytes
 from gpu_consumers.audio.formats.mpeg import find_frames, frame_header
-from gpu_consumers.audio.formats.ogg import PAGE_HEADER_BYTES
+from gpu_consumers.audio.formats.ogg import PAGE_HEADER_BYTES, PAGE_MARK
 from schemas.errors import Permanent
 
 HEAD_BYTES = 64 * 1024
@@ -19,8 +19,6 @@ BLOCK_BYTES = 1024 * 1024
 MAX_LINKS = 10_000  # of a chain; what follows the last is read as if it were more of it
 FRAMES_BYTES = 16 * 1024  # hold a few frames of any size
 TAGS = (b"ID3", b"APETAGEX")
-_PADDING = (b"\0", b"\xff")  # of files that were allocated ahead, and of erased flash memory
-_PAGE = b"OggS\0"
 _CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"fishead", b"BBCD", b"PCM     ")
 
 
@@ -67,7 +65,7 @@ def _begin(file: BinaryIO, offset: int) -> tuple[int, Container]:
     head = _head(file, offset)
     if (found := _certain(head)) is not None:
         return offset, found
-    run = _run(file, offset, head[:1]) if head[:1] in _PADDING else 0
+    run = _run(file, offset, head[:1]) if head[:1] in PADDING else 0
     # the last byte of padding may be the first one of a frame
     for place in (offset + run, offset + run - 1) if run else ():
         if (found := _certain(_head(file, place))) is not None:
@@ -109,7 +107,7 @@ def _skipped(file: BinaryIO, start: int, stop: int) -> int:
         return stop - start
     if start:
         return 0
-    padding = _run(file, start, head[:1]) if head[:1] in _PADDING else 0
+    padding = _run(file, start, head[:1]) if head[:1] in PADDING else 0
     return max(0, stop - start - padding)
 
 
@@ -176,13 +174,13 @@ def _first_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int]]:
     at = start
     file.seek(at)
     while len(block := file.read(BLOCK_BYTES)) > PAGE_HEADER_BYTES:
-        found = block.find(_PAGE)
+        found = block.find(PAGE_MARK)
         while 0 <= found <= len(block) - PAGE_HEADER_BYTES:
             header = block[found : found + PAGE_HEADER_BYTES]
             # the first of a stream, at no time, number 0
             if header[5] & 2 and not any(header[6:14]) and not any(header[18:22]):
                 yield from _first_page(file, at + found, header[26])
-            found = block.find(_PAGE, found + 1)
+            found = block.find(PAGE_MARK, found + 1)
         at += len(block) - PAGE_HEADER_BYTES + 1
         file.seek(at)
 

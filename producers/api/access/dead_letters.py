@@ -19,7 +19,7 @@ from producers.api.services import OPERATORS, KeyDep, Services, ServicesDep
 from producers.inputs.id_prefix import IdPrefix
 from producers.kafka.topic_history import TopicHistory
 from producers.replay.dead_letters import DLQS, DeadLetterFilter, contents, find, group_of, place_of
-from producers.replay.newest_first import LetterPage, read_page
+from producers.replay.newest_first import read_page
 from schemas.errors import CODES, Rejected
 from schemas.requests.limits import MAX_ID_CHARS
 from schemas.settings.kafka import KafkaSettings
@@ -120,7 +120,7 @@ async def list_(
         code=code, tenant=tenant, job=IdPrefix(job_id.hex) if job_id else None, since=since, until=until
     )
     which = list_of("dead-letters", sorted(topics), code, tenant, job_id, since, until)
-    read = partial(_page, wanted=wanted, limit=limit, before=from_offsets_cursor(cursor, which), topics=topics)
+    read = partial(read_page, wanted=wanted, limit=limit, before=from_offsets_cursor(cursor, which), topics=topics)
     page = await _asked(services, key, partial(_with_history, settings, services.serde, read))
     handled = await _handled(services, {letter.place: letter.at for letter in page.letters})
     return DeadLetterList(
@@ -174,10 +174,6 @@ async def _asked(services: Services, key: ApiKey, work: Callable[[], T]) -> T:
 def _with_history(settings: KafkaSettings, serde: Serde, work: Callable[[TopicHistory, Serde], T]) -> T:
     with TopicHistory.open(settings, CLIENT_ID) as history:
         return work(history, serde)
-
-
-def _page(history: TopicHistory, serde: Serde, **options: Any) -> LetterPage:
-    return read_page(history, serde, **options)
 
 
 def _letter(history: TopicHistory, serde: Serde, place: Origin) -> Mapping[str, Any]:

@@ -93,8 +93,6 @@ RETURNING {_COLUMNS}"""  # noqa: S608 - our own column names
 
 async def create(connection: Connection, upload: NewUpload, life: timedelta, most: int) -> UploadRow | None:
     """Announce an upload that ends after `life`, or find it; None when the tenant has `most` that no job was made of."""
-    if (known := await find(connection, upload.tenant, upload.upload_id)) is not None:
-        return known
     values = {name: getattr(upload, name) for name in NewUpload.__dataclass_fields__}
     created = await _one(connection, _INSERT, {**values, "life": life, "most": most})
     return created or await find(connection, upload.tenant, upload.upload_id)

@@ -134,6 +134,7 @@ _ENDED: dict[str, Any] = {
     "enhancements": [],
 }
 _WAIT = {"message": "It is not in Kafka yet.", "id": JOB, "ahead": None, "next_attempt_at": None}
+_WAITING = {"message": "The job waits: it is not in Kafka yet.", "since": "2026-01-31T12:00:00Z"}
 OF_SCHEMA: dict[str, dict[str, Any]] = {
     "AttemptView": {"error": None, "status": 200},
     "BulkOutcome": {"line": 1, "status": 202, "job": _SUMMARY, "problem": None},
@@ -168,7 +169,7 @@ OF_SCHEMA: dict[str, dict[str, Any]] = {
     "SecretView": {"old_secret_until": None},
     "WaitView": _WAIT,
     "HeldPartView": _WAIT,
-    "StuckJobView": {"message": "The job waits: it is not in Kafka yet.", "since": "2026-01-31T12:00:00Z"},
-    "WaitingView": {"message": "The job waits: it is not in Kafka yet.", "since": "2026-01-31T12:00:00Z"},
+    "StuckJobView": _WAITING,
+    "WaitingView": _WAITING,
 }
 """Values of single fields of a schema, where they differ."""
